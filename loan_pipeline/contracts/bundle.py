@@ -1,0 +1,110 @@
+"""The manifest of a released model bundle: what the web app may load, and how to verify it.
+
+A bundle is a folder `releases/<feature set>/<version>/` in the store:
+
+    manifest.json      this, written last
+    model.onnx         input `features` float32 [rows, features], output `probability_paid_off`
+                       float32 [rows]; nulls are NaN
+    accounts.sqlite    behavioural only: table account_features(account_id INTEGER PRIMARY KEY,
+                       one REAL column per feature of origin "account", codes by their number)
+    metrics.json       the validation report behind `metrics`
+    *.svg              the model page's pictures
+
+`releases/<feature set>/latest.json` holds {"version": …} and is replaced atomically.
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from loan_pipeline.contracts.features import FeatureSet
+
+BUNDLE_FORMAT = 1
+ONNX_INPUT = "features"
+ONNX_OUTPUT = "probability_paid_off"
+MODEL_FILE = "model.onnx"
+ACCOUNTS_FILE = "accounts.sqlite"
+METRICS_FILE = "metrics.json"
+MANIFEST_FILE = "manifest.json"
+
+
+class BundleFile(BaseModel):
+    """One file's size and fingerprint."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bytes: int
+    sha256: str
+
+
+class BundleFeature(BaseModel):
+    """One model input, with the values that explanations compare against.
+
+    Attributes:
+        baseline: the model's number for the typical paid-off loan (the reasons' zero).
+        quantiles: the training loans' 0, 10, … 100 % quantiles (nulls left out), for drift.
+        null_share: share of training loans without a value.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    baseline: float | None  # None where the typical value is null
+    quantiles: tuple[float, ...]
+    null_share: float
+
+
+class Training(BaseModel):
+    """What the model learned from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_id: str
+    run_id: str
+    recipe: str
+    target: Literal["observed", "finished"]
+    n_train: int
+    bad_train: int
+    first_loan_date: date
+    last_loan_date: date
+    seconds_train: float
+
+
+class Metric(BaseModel):
+    """A figure with its 95 % bootstrap interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class BundleManifest(BaseModel):
+    """Everything the app needs to trust and to describe a bundle.
+
+    Attributes:
+        version: unique, sortable by time ("20261122T164500Z-1f2e3d4c").
+        contract_version: `contracts.features.contract_version` of the feature set.
+        as_of: the date up to which the looked-up accounts are known (exclusive).
+        threshold: "paid_off" is answered at or above this probability.
+        metrics: by sample ("cross_validation", "out_of_time"), then by name ("roc_auc", …).
+        files: by name, all but the manifest itself.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = BUNDLE_FORMAT
+    feature_set: FeatureSet
+    version: str
+    created_at: datetime
+    contract_version: str
+    features: tuple[BundleFeature, ...]
+    as_of: date
+    threshold: float = Field(ge=0, le=1)
+    training: Training
+    metrics: dict[str, dict[str, Metric]]
+    software: dict[str, str]
+    code_revision: str | None
+    files: dict[str, BundleFile]

@@ -1,0 +1,79 @@
+"""Every environment variable, read and validated once. Secrets have no defaults."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The pipeline's and the web app's settings; `.env.example` has a line for each.
+
+    Attributes:
+        home: where the embedded bank, the default lake, models and Dagster's state live.
+        database_url: `mysql+pymysql://user:password@host/database`; the embedded bank without it.
+        lake_url: `file:///folder` or `s3://bucket/prefix`; a folder in `home` without it.
+        bank_managed: False where the bank is the system of record, which we never write.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LOAN_", frozen=True, extra="ignore")
+
+    home: Path = Path("var")
+    database_url: SecretStr | None = None
+    lake_url: str = ""
+    bank_managed: bool = True
+
+    rds_instance: str | None = None
+    export_role_arn: str | None = None
+    export_kms_key: str | None = None
+    bastion: str | None = None
+
+    keep_snapshots: int = Field(default=5, ge=1)
+    keep_releases: int = Field(default=5, ge=1)
+    minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
+
+    web_secret_key: SecretStr | None = None
+    web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    web_rate_limit: str = "600/minute"
+    web_release_check_seconds: float = Field(default=30, gt=0)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("database_url", "rds_instance", "bastion", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("web_api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("lake_url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if url and not url.startswith(("file://", "s3://")):
+            raise ValueError("LOAN_LAKE_URL must start with file:// or s3://")
+        return url.rstrip("/")
+
+    @cached_property
+    def lake(self) -> str:
+        """The lake's URL, with the default filled in."""
+        return self.lake_url or (self.home / "lake").as_uri()
+
+    @property
+    def embedded_bank_path(self) -> Path:
+        """The DuckDB file of the embedded bank."""
+        return self.home / "bank.duckdb"
+
+    @property
+    def models_path(self) -> Path:
+        """Where trained predictors are kept."""
+        return self.home / "models"
