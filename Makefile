@@ -1,0 +1,81 @@
+# Every command sets up what it needs in .venv; the second run reuses it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Added to every pip call; the README tells how to use it for PyTorch's CPU wheels.
+PIP_FLAGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH := $(shell grep -m1 '^torch==' requirements.lock)
+
+SOURCE ?= sample
+RECIPE ?= default
+DAGSTER_PORT ?= 3000
+WEB_PORT ?= 8000
+export LOAN_HOME ?= $(CURDIR)/var
+
+.PHONY: help run up test check bench lock system web-assets docs clean
+
+help: ## What each command does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/.pipeline ## Set up, then run the whole pipeline on the embedded default; SOURCE=DIR reads PKDD'99 files
+	@$(BIN)/loan-pipeline run --source '$(SOURCE)' --recipe '$(RECIPE)'
+
+up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (WEB_PORT)
+	@DAGSTER_PORT=$(DAGSTER_PORT) WEB_PORT=$(WEB_PORT) bash deploy/up.sh
+
+test: $(VENV)/.dev system web-assets ## Set up, then run every test, with a real MariaDB, S3 server and browser
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Lint, types, definitions, fast tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@env -i PATH="$$PATH" HOME="$$HOME" LOAN_HOME="$$(mktemp -d)" $(BIN)/dagster definitions validate -w workspace.yaml
+	@$(BIN)/python -m pytest -m fast -q
+
+bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
+	@$(BIN)/python -m benchmarks
+
+lock: ## Resolve every dependency together again and write requirements.lock
+	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q $(PIP_FLAGS) $(TORCH)
+	$(PIP) install -q $(PIP_FLAGS) -e '.[pipeline,web,spark,dev]'
+	{ echo '# Everything the project installs, resolved together on Python 3.11.'; echo '# Made by: make lock'; \
+	  $(PIP) freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock
+
+system: ## The programs that tests start: MariaDB, Chromium, OpenSSH, Java, Node.js
+	@bash deploy/system-packages.sh
+
+web-assets: webapp/static/vendor/.installed ## The web app's third-party style sheets and scripts, from npm
+
+webapp/static/vendor/.installed: package.json package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent vendor && touch $@; \
+	else echo "npm is not installed: the web app works, but without its style sheet. Install Node.js 18 or newer, then: make web-assets"; fi
+
+clean: ## Remove the environment and what npm brought; var/ stays
+	rm -rf $(VENV) node_modules webapp/static/vendor
+
+# PyTorch first and alone: resolved with the rest, pip may take a build with gigabytes of CUDA.
+$(VENV)/.torch: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' \
+	  || { echo "Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating the environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing $(TORCH)"
+	@$(PIP) install -q --upgrade 'pip>=25' $(PIP_FLAGS)
+	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) $(TORCH)
+	@touch $@
+
+$(VENV)/.pipeline: $(VENV)/.torch pyproject.toml
+	@echo "Installing the pipeline and the web app (a few minutes the first time)"
+	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.pipeline
+	@echo "Installing the test tools and Spark"
+	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,spark,dev]'
+	@touch $@

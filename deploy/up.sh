@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Dagster's UI and daemon, and the web app, until Ctrl-C stops all of them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export LOAN_HOME="${LOAN_HOME:-$PWD/var}"
+DAGSTER_PORT="${DAGSTER_PORT:-3000}"
+export WEB_PORT="${WEB_PORT:-8000}"
+DAGSTER_HOME="$(.venv/bin/loan-pipeline dagster-home)"
+export DAGSTER_HOME
+
+pids=()
+stop() { trap - EXIT INT TERM; kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; }
+trap stop EXIT
+trap 'stop; exit 0' INT TERM
+
+.venv/bin/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$DAGSTER_PORT" &
+pids+=($!)
+.venv/bin/gunicorn -c webapp/gunicorn.conf.py 'webapp:create_app()' &
+pids+=($!)
+
+echo "Dagster:  http://127.0.0.1:$DAGSTER_PORT"
+echo "Web app:  http://127.0.0.1:$WEB_PORT"
+echo "Ctrl-C stops both."
+# Either one ending ends the other: half a service would look like a whole one.
+wait -n
