@@ -1,0 +1,70 @@
+"""One builder, two spines: the accounts at the loans' dates, and all accounts at one date."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import ibis
+from ibis import _
+
+from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME
+from loan_pipeline.features.balances import balances
+from loan_pipeline.features.cashflow import cashflow
+from loan_pipeline.features.history import KEYS, transactions_before
+from loan_pipeline.features.profile import profile
+from loan_pipeline.scoring.affordability import combine
+
+ACCOUNT_FEATURES = tuple(feature for feature in FEATURES if feature.origin == "account")
+
+
+def account_features(tables: Mapping[str, ibis.Table], spine: ibis.Table) -> ibis.Table:
+    """The features of origin "account", each as of its row's date.
+
+    Args:
+        tables: the bank's raw tables by name, with the contract's types.
+        spine: account_id, as_of_date; unique pairs.
+
+    Returns:
+        One row per row of the spine: account_id, as_of_date, the features in the contract's order.
+    """
+    known = transactions_before(tables["trans"], spine)
+    result = profile(tables, spine)
+    for history in (balances(known), cashflow(known)):
+        # What counts has a value for accounts without a transaction too; the rest is unknown.
+        counts = [
+            name
+            for name in history.columns
+            if name not in KEYS and FEATURES_BY_NAME[name].null_means is None
+        ]
+        result = result.left_join(history, KEYS).drop(*(f"{key}_right" for key in KEYS))
+        result = result.mutate(**{name: result[name].fill_null(0) for name in counts})
+    return result.select(*KEYS, *(feature.name for feature in ACCOUNT_FEATURES))
+
+
+def loan_features(tables: Mapping[str, ibis.Table]) -> ibis.Table:
+    """Every feature of every loan, as of its date.
+
+    Returns:
+        One row per loan: loan_id, account_id, date, status, the features in the contract's order.
+    """
+    loan = tables["loan"]
+    spine = loan.select("account_id", as_of_date=_.date).distinct()
+    both = loan.select(
+        "loan_id", "account_id", "date", "amount", "duration", "status", as_of_date=_.date
+    ).join(account_features(tables, spine), KEYS)
+    terms = {name: both[name].cast("float64") for name in ("amount", "duration")}
+    account = {f.name: both[f.name] for f in ACCOUNT_FEATURES if not f.codes}
+    combined = both.mutate(**combine(account, terms))
+    return combined.select(
+        "loan_id", "account_id", "date", "status", *(feature.name for feature in FEATURES)
+    )
+
+
+def serving_features(tables: Mapping[str, ibis.Table], as_of: date) -> ibis.Table:
+    """The features of every account as of one date, for scoring.
+
+    Args:
+        tables: as for `account_features`.
+        as_of: transactions and cards strictly before this date are known.
+    """
+    spine = tables["account"].select("account_id", as_of_date=ibis.literal(as_of))
+    return account_features(tables, spine)

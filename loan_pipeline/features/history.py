@@ -1,0 +1,44 @@
+"""What a spine may know: rows strictly before its as-of date, with amounts as float64.
+
+Every feature that has a date goes through here, so the point in time is decided in one place.
+"""
+
+import ibis
+from ibis import _
+
+KEYS = ("account_id", "as_of_date")
+
+
+def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
+    """The transactions dated before the as-of date, once for each as-of date of their account.
+
+    Args:
+        trans: the raw table.
+        spine: account_id, as_of_date.
+
+    Returns:
+        The spine's keys, `days_before` (1 is the day before the as-of date), `credit` (boolean),
+        `amount`, `flow` (amount with its sign), `balance` (CZK after it), and the codes
+        `operation` and `k_symbol`, empty where the bank has none.
+    """
+    amount = trans.amount.cast("float64")
+    credit = trans.type == "PRIJEM"
+    booked = trans.select(
+        "account_id",
+        "date",
+        operation=trans.operation.fill_null(""),
+        k_symbol=trans.k_symbol.fill_null(""),
+        credit=credit,
+        amount=amount,
+        flow=ibis.ifelse(credit, amount, -amount),
+        balance=trans.balance.cast("float64"),
+    )
+    known = spine.join(
+        booked, [spine.account_id == booked.account_id, booked.date < spine.as_of_date]
+    )
+    return known.mutate(days_before=days_between(_.date, _.as_of_date)).drop("date")
+
+
+def days_between(start: ibis.expr.types.DateValue, end: ibis.expr.types.DateValue) -> ibis.Value:
+    """Days from `start` to `end`, int64."""
+    return end.delta(start, unit="day").cast("int64")
