@@ -32,6 +32,12 @@ class Display(Protocol):
     def finish(self, task: Task) -> None:
         """Take the task off the display."""
 
+    def step_started(self, step: str) -> None:
+        """Show that a step of the pipeline has begun."""
+
+    def step_ended(self, step: str, *, succeeded: bool) -> None:
+        """Show how the step ended."""
+
 
 class _LoggedTask:
     def __init__(self, description: str, total: float | None) -> None:
@@ -57,8 +63,19 @@ class _LogDisplay:
         if isinstance(task, _LoggedTask):
             logger.info("%s: %.1f s", task.description, time.monotonic() - task.started)
 
+    def step_started(self, step: str) -> None:
+        logger.info("%s begins", step)
+
+    def step_ended(self, step: str, *, succeeded: bool) -> None:
+        logger.info("%s %s", step, "done" if succeeded else "failed")
+
 
 _display: ContextVar[Display | None] = ContextVar("progress_display", default=None)
+
+
+def current_display() -> Display | None:
+    """The display in place, if any."""
+    return _display.get()
 
 
 @contextmanager

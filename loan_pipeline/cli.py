@@ -1,0 +1,180 @@
+"""The console script `loan-pipeline`; each command is a few lines over the rooms below."""
+
+import json
+import sys
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.settings import Settings
+
+
+class _Commands(click.Group):
+    """Prints what a user can mend as one message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LoanPipelineError as error:
+            raise click.ClickException(str(error)) from error
+        except ValidationError as error:
+            if error.title != Settings.__name__:
+                raise
+            raise click.ClickException(_settings_message(error)) from error
+
+
+def _settings_message(error: ValidationError) -> str:
+    # Only names and reasons: a rejected value may be a secret.
+    lines = [f"LOAN_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+    return "the settings in the environment are not usable:\n  " + "\n  ".join(lines)
+
+
+def _print_json(answer: object) -> None:
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=str))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="loan-pipeline")
+def main() -> None:
+    """Learns from a bank's own database which loans will be paid off."""
+    # Libraries' notices about their own future are for us, not for people at a terminal.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+@main.command()
+@click.option(
+    "--source",
+    default="",
+    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, mysql://… or ctu. "
+    "Without it the bank keeps what it holds; an empty one gets the sample.",
+)
+@click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option(
+    "--target",
+    type=click.Choice(["observed", "finished"]),
+    default="observed",
+    show_default=True,
+    help="observed: A and C good, B and D bad; finished: A good, B bad.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
+    """Fill the bank where asked, then run the whole pipeline through Dagster."""
+    from loan_pipeline.run import run_pipeline, summary_lines
+
+    summary = run_pipeline(Settings(), source=source, recipe=recipe, target=target)
+    if as_json:
+        _print_json(summary.model_dump(mode="json"))
+    else:
+        click.echo("\n".join(summary_lines(summary)))
+
+
+@main.command()
+@click.option("--source", required=True, help="A folder of PKDD'99 files, or `sample`.")
+@click.option(
+    "--train-until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Train on loans granted up to this day, test on the later ones.",
+)
+@click.option("--repeats", default=4, show_default=True, help="Cross-validation: repeats.")
+@click.option("--folds", default=5, show_default=True, help="Cross-validation: folds.")
+@click.option(
+    "--feature-set",
+    type=click.Choice(["behavioural", "application"]),
+    default="behavioural",
+    show_default=True,
+)
+@click.option(
+    "--target", type=click.Choice(["observed", "finished"]), default="observed", show_default=True
+)
+@click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+def backtest(
+    source: str,
+    train_until: datetime | None,
+    repeats: int,
+    folds: int,
+    feature_set: str,
+    target: str,
+    recipe: str,
+    seed: int,
+    json_file: Path | None,
+) -> None:
+    """Measure on loans the model has not seen: later ones, or by repeated cross-validation."""
+    from loan_pipeline import run as pipeline
+
+    result = pipeline.run_backtest(
+        source=source,
+        train_until=train_until.date() if train_until else None,
+        repeats=repeats,
+        folds=folds,
+        feature_set=feature_set,
+        target=target,
+        recipe=recipe,
+        seed=seed,
+    )
+    if json_file:
+        json_file.write_text(json.dumps(result, indent=2, default=str) + "\n")
+    _print_json(result)
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option("--scale", default=1.0, show_default=True, help="1 is 4,500 accounts.")
+@click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["pkdd", "parquet"]),
+    default="pkdd",
+    show_default=True,
+    help="PKDD'99 files, or a snapshot.",
+)
+def sample(out: Path, scale: float, seed: int, file_format: str) -> None:
+    """Write a sample bank."""
+    from loan_pipeline.bank.sample import SampleSource, write_parquet, write_pkdd
+    from loan_pipeline.terminal import shown_on_terminal
+
+    source = SampleSource(scale=scale, seed=seed)
+    with shown_on_terminal():
+        (write_pkdd if file_format == "pkdd" else write_parquet)(source, out)
+    click.echo(f"Wrote the {source.name} to {out}")
+
+
+@main.command()
+@click.option("--account", required=True, type=int, help="Account number.")
+@click.option("--amount", required=True, type=float, help="Amount of the loan, CZK.")
+@click.option("--duration", required=True, type=int, help="Duration of the loan, months.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
+    """Score an applicant with the latest released predictor."""
+    from loan_pipeline.lake.store import open_store
+    from loan_pipeline.scoring.release import load_latest
+
+    settings = Settings()
+    scorer = load_latest(open_store(settings.lake), "behavioural", settings.home / "cache")
+    prediction = scorer.score_account(account, amount, duration)
+    if as_json:
+        _print_json(prediction.as_json())
+        return
+    click.echo(
+        f"{prediction.prediction.replace('_', ' ')}: probability of being paid off "
+        f"{prediction.probability_paid_off:.1%}, threshold {prediction.threshold:.1%} "
+        f"(model {prediction.model_version})"
+    )
+    for reason in prediction.reasons[:5]:
+        click.echo(f"  {reason.contribution:+.3f}  {reason.words}")
+
+
+@main.command("dagster-home", hidden=True)
+def dagster_home() -> None:
+    """Print where Dagster keeps its state, prepared."""
+    from loan_pipeline.instance import prepare_dagster_home
+
+    click.echo(prepare_dagster_home(Settings()))

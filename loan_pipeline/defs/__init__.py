@@ -1,0 +1,1 @@
+"""Dagster objects only, thin: each calls plain functions of the rooms below."""

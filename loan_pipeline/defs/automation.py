@@ -1,0 +1,40 @@
+"""The jobs that people start, and the weekly retraining."""
+
+import dagster as dg
+
+ALL = dg.AssetSelection.all()
+SNAPSHOT_AND_AFTER = dg.AssetSelection.assets("snapshot").downstream()
+
+# In process: the steps share what they load (AutoGluon alone takes seconds to import), and the
+# embedded bank's file takes one writing process at a time.
+whole_pipeline = dg.define_asset_job(
+    "whole_pipeline",
+    selection=ALL,
+    executor_def=dg.in_process_executor,
+    description="From the bank to the released predictors.",
+)
+
+retraining = dg.define_asset_job(
+    "retraining",
+    selection=SNAPSHOT_AND_AFTER,
+    executor_def=dg.in_process_executor,
+    description="A new snapshot of the bank as it stands, and everything after it.",
+)
+
+weekly_retraining = dg.ScheduleDefinition(
+    name="weekly_retraining",
+    job=retraining,
+    cron_schedule="0 5 * * 1",
+    execution_timezone="Europe/Prague",
+    description="Mondays at five, before the week's first applicants. Off until switched on.",
+)
+
+
+@dg.definitions
+def automation() -> dg.Definitions:
+    """Jobs and schedules."""
+    return dg.Definitions(
+        jobs=[whole_pipeline, retraining],
+        schedules=[weekly_retraining],
+        executor=dg.in_process_executor,
+    )
