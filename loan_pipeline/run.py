@@ -28,6 +28,7 @@ class RunSummary(BaseModel):
     seconds: float
     home: str
     lake: str
+    example_account: int
     releases: dict[FeatureSet, BundleManifest]
 
 
@@ -84,3 +85,56 @@ def _failure_message(result: dg.ExecuteInProcessResult) -> str:
         if error is not None:
             return f"the step «{step}» failed: {error.message.strip()}"
     return "the run failed outside its steps; the Dagster UI shows its log (make up)"
+
+
+_FIGURES = (
+    ("cross_validation", "roc_auc", "ROC AUC, cross-validated"),
+    ("out_of_time", "roc_auc", "ROC AUC, out of time"),
+    ("cross_validation", "average_precision", "average precision of bad loans, cross-validated"),
+    ("out_of_time", "average_precision", "average precision of bad loans, out of time"),
+    ("cross_validation", "balanced_accuracy", "balanced accuracy, cross-validated"),
+    ("cross_validation", "brier", "Brier score, cross-validated"),
+)
+
+
+def summary_lines(summary: RunSummary) -> list[str]:
+    """The summary in words: figures, where things are, what to do next."""
+    releases = summary.releases
+    width = max(len(label) for _, _, label in _FIGURES)
+    minutes, seconds = divmod(round(summary.seconds), 60)
+
+    def row(label: str, cells: dict[FeatureSet, str]) -> str:
+        return f"  {label:<{width}}  " + "".join(f"{cells[name]:<22}" for name in releases).rstrip()
+
+    lines = [
+        "",
+        f"Released in {minutes} min {seconds} s.",
+        "",
+        row("", {name: name for name in releases}),
+        row(
+            "loans learned from (bad)",
+            {n: f"{r.training.n_train} ({r.training.bad_train})" for n, r in releases.items()},
+        ),
+    ]
+    for sample, name, label in _FIGURES:
+        cells = {}
+        for feature_set, release in releases.items():
+            metric = release.metrics[sample][name]
+            cells[feature_set] = f"{metric.value:.3f} ({metric.low:.3f}-{metric.high:.3f})"
+        lines.append(row(label, cells))
+    lines += [
+        row("«paid off» from probability", {n: f"{r.threshold:.1%}" for n, r in releases.items()}),
+        row("version", {n: r.version for n, r in releases.items()}),
+        "  In brackets: 95 % intervals.",
+        "",
+        "Where things are",
+        f"  bank, models, Dagster's state  {summary.home}",
+        f"  snapshots, features, releases  {summary.lake}",
+        "",
+        "What to do next",
+        "  make up                        Dagster's UI with this run in it, and the web form",
+        "  make run SOURCE=DIR            the same on PKDD'99 files",
+        f"  loan-pipeline score --account {summary.example_account} --amount 96000 --duration 24",
+        "                                 in .venv/bin: score an applicant from the terminal",
+    ]
+    return lines

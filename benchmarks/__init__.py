@@ -1,0 +1,1 @@
+"""What `make bench` runs: each file measures ours and a peer in one run."""
