@@ -1,0 +1,62 @@
+"""Feature tables in the store: one Parquet file each, beside the snapshot they were built from."""
+
+import io
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.lake.store import Store
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+
+class FeatureTable(BaseModel):
+    """Where a feature table is, and which snapshot it was built from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_id: str
+    as_of: date
+    key: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+def write_feature_table(
+    store: Store, name: str, manifest: SnapshotManifest, table: "ibis.Table"
+) -> FeatureTable:
+    """Compute an expression on its own engine and keep the result as `name`.
+
+    The file appears in the store in one piece: an interrupted build leaves nothing half-written.
+    """
+    import pyarrow.parquet as pq
+
+    key = f"features/{manifest.snapshot_id}/{name}.parquet"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.parquet"
+        table.to_parquet(path)
+        rows = pq.read_metadata(path).num_rows
+        store.upload(path, key)
+    return FeatureTable(
+        snapshot_id=manifest.snapshot_id,
+        as_of=manifest.as_of,
+        key=key,
+        rows=rows,
+        columns=tuple(table.columns),
+    )
+
+
+def read_feature_table(
+    store: Store, table: FeatureTable, columns: list[str] | None = None
+) -> "pd.DataFrame":
+    """The table's rows, `columns` alone where they are named; dates as `datetime64`."""
+    import pyarrow.parquet as pq
+
+    read = pq.read_table(io.BytesIO(store.read(table.key)), columns=columns)
+    return read.to_pandas(date_as_object=False)
