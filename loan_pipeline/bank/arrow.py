@@ -1,0 +1,76 @@
+"""The contract's tables in Arrow's terms, and the door that every filling batch passes.
+
+Conversions from text are in `convert`; rules that need a whole table are in `validate`.
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.contracts.tables import Column, Table
+
+# Integers are 32-bit in the database, as in the public copy.
+LARGEST_INTEGER = 2**31 - 1
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type of a contract's column."""
+    if column.kind == "decimal":
+        return pa.decimal128(column.precision, column.scale)
+    return {"integer": pa.int64(), "date": pa.date32(), "text": pa.string()}[column.kind]
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Arrow schema of a contract's table, its columns in the contract's order."""
+    return pa.schema([pa.field(column.name, arrow_type(column)) for column in table.columns])
+
+
+def check_batch(table: Table, batch: pa.RecordBatch, source: str) -> None:
+    """Refuse a batch, come from `source`, that a database could not hold as it is.
+
+    Raises:
+        SourceError: on other columns or types than the contract's, nulls where none may be,
+            texts that are too long and integers beyond 32 bits.
+    """
+    if batch.schema.remove_metadata() != arrow_schema(table):
+        raise SourceError(
+            f"{source} gave table {table.name} with the columns {_shape(batch.schema)}; "
+            f"the contract wants {_shape(arrow_schema(table))}."
+        )
+    for column, values in zip(table.columns, batch.columns, strict=True):
+        problem, bad = unfit(column, values)
+        if problem:
+            row = pc.index(bad, True).as_py()
+            key = batch.column(0)[row].as_py()
+            raise SourceError(
+                f"{source}, table {table.name}: column {column.name} {problem} in "
+                f"{pc.sum(bad).as_py():,} rows, first where {table.primary_key} is {key}. "
+                "Correct the source and fill again."
+            )
+
+
+def unfit(column: Column, values: pa.Array) -> tuple[str, pa.Array]:
+    """What keeps values out of a database column.
+
+    Returns:
+        The problem in words (empty where there is none), and a mask of the rows that have it.
+    """
+    if values.null_count and not column.nullable:
+        return "is empty", values.is_null()
+    if column.kind == "text":
+        longest = pc.max(pc.utf8_length(values)).as_py()
+        if longest is not None and longest > column.length:
+            bad = pc.fill_null(pc.greater(pc.utf8_length(values), column.length), False)
+            return f"is longer than {column.length} characters", bad
+    if column.kind == "integer":
+        extremes = pc.min_max(values).as_py()
+        if extremes["max"] is not None and (
+            extremes["max"] > LARGEST_INTEGER or extremes["min"] < -LARGEST_INTEGER
+        ):
+            bad = pc.greater(pc.abs(values), LARGEST_INTEGER)
+            return "is beyond 32 bits", pc.fill_null(bad, False)
+    return "", pa.nulls(len(values), pa.bool_())
+
+
+def _shape(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)

@@ -1,0 +1,199 @@
+"""The PKDD'99 challenge's files, in a folder or in one zip, as a source.
+
+Also takes CSV files with the contract's own columns. Values are converted in `convert`.
+"""
+
+import gzip
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import pyarrow as pa
+from pyarrow import csv
+
+from loan_pipeline.bank.convert import RENAMED, BadValuesError, convert, missing_columns
+from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.contracts.tables import TABLES, Table
+
+_ENDINGS = (".asc", ".csv", ".asc.gz", ".csv.gz")
+_BLOCK_BYTES = 8 * 2**20
+_AGAIN = "Correct the file and fill again; the bank was left as it was."
+
+
+@dataclass(frozen=True)
+class _TableFile:
+    """One table's file: where it is, how to open it, how it is written."""
+
+    place: str
+    open: Callable[[], IO[bytes]]
+    delimiter: str
+    header: tuple[str, ...]
+
+
+class FilesSource:
+    """Eight files, one a table, with a header row; nulls are empty or `?`.
+
+    Args:
+        path: a folder with `account.asc` and so on, or a zip file of them.
+
+    Raises:
+        SourceError: where the folder, a file or a column is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"files in {path}"
+        found = _in_zip(path) if path.suffix.lower() == ".zip" else _in_folder(path)
+        missing = [table.name for table in TABLES if table.name not in found]
+        if missing:
+            raise SourceError(
+                f"{path} lacks {', '.join(f'{name}.asc' for name in missing)} "
+                f"(a name may also end in {', '.join(_ENDINGS[1:])}). "
+                "Put the files of all eight tables there."
+            )
+        self._files = {table.name: _inspect(table, *found[table.name]) for table in TABLES}
+
+    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+        """The file's rows, read in blocks of some megabytes."""
+        file = self._files[table.name]
+        offset = 0
+        for texts in _text_batches(table, file):
+            columns = dict(zip(file.header, texts.columns, strict=True))
+            try:
+                yield convert(table, columns)
+            except BadValuesError as error:
+                raise SourceError(_explain(file, error, offset)) from None
+            offset += texts.num_rows
+
+    def places(self, table: Table, keys: Sequence[int]) -> Mapping[int, str]:
+        """File and line numbers of the rows with these primary keys."""
+        file = self._files[table.name]
+        names = [RENAMED.get((table.name, name), name) for name in file.header]
+        position = names.index(table.primary_key)
+        wanted = set(keys)
+        lines: dict[int, list[int]] = {}
+        with file.open() as stream:
+            for number, line in enumerate(stream, start=1):
+                cells = line.decode(errors="replace").split(file.delimiter, position + 1)
+                text = cells[position].strip().strip('"') if len(cells) > position else ""
+                if text.isdecimal() and int(text) in wanted:
+                    lines.setdefault(int(text), []).append(number)
+        return {
+            key: f"{file.place} line {', '.join(map(str, numbers[:5]))}"
+            for key, numbers in lines.items()
+        }
+
+
+def _in_folder(folder: Path) -> dict[str, tuple[str, Callable[[], IO[bytes]]]]:
+    found: dict[str, tuple[str, Callable[[], IO[bytes]]]] = {}
+    for path in sorted(folder.iterdir()):
+        _add(found, path.name, str(path), partial(_open, path))
+    return found
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.GzipFile(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _in_zip(path: Path) -> dict[str, tuple[str, Callable[[], IO[bytes]]]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+    except FileNotFoundError:
+        raise SourceError(f"There is no file {path}.") from None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceError(f"{path} cannot be read as a zip file: {error}.") from None
+    found: dict[str, tuple[str, Callable[[], IO[bytes]]]] = {}
+    for member in members:
+        if "__MACOSX" not in member:
+            name = PurePosixPath(member).name
+            _add(found, name, f"{path}:{member}", partial(_open_member, path, member))
+    return found
+
+
+def _open_member(path: Path, member: str) -> IO[bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.open(member)  # stays readable after the archive is closed
+
+
+def _add(
+    found: dict[str, tuple[str, Callable[[], IO[bytes]]]],
+    name: str,
+    place: str,
+    opener: Callable[[], IO[bytes]],
+) -> None:
+    for table in TABLES:
+        if name.lower() in {table.name + ending for ending in _ENDINGS}:
+            if table.name in found:
+                raise SourceError(
+                    f"{found[table.name][0]} and {place} both hold table {table.name}: keep one."
+                )
+            found[table.name] = (place, opener)
+
+
+def _inspect(table: Table, place: str, opener: Callable[[], IO[bytes]]) -> _TableFile:
+    """Read the header row and refuse a file without the columns needed."""
+    try:
+        with opener() as stream:
+            first = stream.readline(65536).decode("utf-8-sig", errors="replace").strip()
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{place} cannot be read: {error}.") from None
+    delimiter = ";" if first.count(";") >= first.count(",") else ","
+    known = {name.lower(): name for name in (*table.column_names, "A1", "birth_number")}
+    cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
+    header = tuple(known.get(cell.lower(), cell) for cell in cells)
+    missing = missing_columns(table, set(header))
+    if missing:
+        raise SourceError(
+            f"{place}: column {', '.join(missing)} is missing. The first line must name the "
+            f"columns {', '.join(table.column_names)}; it has {', '.join(cells)}. {_AGAIN}"
+        )
+    return _TableFile(place, opener, delimiter, header)
+
+
+def _text_batches(table: Table, file: _TableFile) -> Iterator[pa.RecordBatch]:
+    """The file's cells as texts, null where empty or `?`."""
+    try:
+        with file.open() as stream:
+            reader = csv.open_csv(
+                pa.PythonFile(stream, mode="r"),
+                read_options=csv.ReadOptions(
+                    block_size=_BLOCK_BYTES, skip_rows=1, column_names=list(file.header)
+                ),
+                parse_options=csv.ParseOptions(delimiter=file.delimiter),
+                convert_options=csv.ConvertOptions(
+                    column_types=dict.fromkeys(file.header, pa.string()),
+                    null_values=["", "?"],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=True,
+                ),
+            )
+            yield from reader
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            raise SourceError(f"{file.place} has no rows of table {table.name}. {_AGAIN}") from None
+        raise SourceError(f"{file.place} is not well formed: {error}. {_AGAIN}") from None
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{file.place} cannot be read to its end: {error}. {_AGAIN}") from None
+
+
+def _explain(file: _TableFile, error: BadValuesError, offset: int) -> str:
+    """The message for values that could not be converted, with their line numbers."""
+    rows = {offset + position: text for position, text in error.rows}
+    shown = []
+    with file.open() as stream:
+        row = -1  # the header
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue  # blank lines are no rows
+            row += 1
+            if row - 1 in rows:
+                text = rows[row - 1]
+                shown.append(f"line {number}: {'empty' if text is None else repr(text)}")
+            if len(shown) == len(rows):
+                break
+    return (
+        f"{file.place}: column {error.column} is not {error.wanted} ({'; '.join(shown)}). {_AGAIN}"
+    )
