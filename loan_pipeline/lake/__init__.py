@@ -1,0 +1,1 @@
+"""Where snapshots and released models lie, and how a snapshot gets there."""

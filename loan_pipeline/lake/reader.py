@@ -1,0 +1,209 @@
+"""One reader for every snapshot: lazy Ibis tables in the contract's types, from folder or S3.
+
+RDS writes dates as strings, CHAR as bytes and whatever decimals the bank has; the casts are here,
+and fail on what they cannot cast. What the rows must look like beyond their types is `checks`'s.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.snapshot import SnapshotError, folder_of
+from loan_pipeline.lake.store import Store, StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+    import ibis
+    import pyarrow.fs
+    from ibis.backends.duckdb import Backend
+
+    from loan_pipeline.lake.s3_store import S3Store
+
+
+def open_snapshot(
+    store: Store, manifest: SnapshotManifest, connection: "Backend"
+) -> "dict[str, ibis.Table]":
+    """The snapshot's eight tables by name, read when a query needs them, column by column.
+
+    Only columns whose stored type is not the contract's are read at once, to find values that do
+    not cast; a direct export has none.
+
+    Args:
+        store: where the snapshot is.
+        manifest: which snapshot it is.
+        connection: an Ibis DuckDB backend; the tables live as long as it does.
+
+    Raises:
+        SnapshotError: a file is missing or has another size than the manifest says, a column is
+            missing, or a value does not cast; the message names table, column and value.
+    """
+    _verify_sizes(store, manifest)
+    tables = {}
+    for table in TABLES:
+        files = [
+            f"{folder_of(manifest.snapshot_id)}/{f.key}" for f in manifest.tables[table.name].files
+        ]
+        view = f"{manifest.snapshot_id}.{table.name}"
+        source = _source(store, files, f"{view}.files", connection.con)
+        _create_view(table, source, view, manifest.snapshot_id, connection.con)
+        tables[table.name] = connection.table(view)
+    return tables
+
+
+def _verify_sizes(store: Store, manifest: SnapshotManifest) -> None:
+    folder = folder_of(manifest.snapshot_id)
+    sizes = store.sizes(folder)
+    for table in TABLES:
+        if table.name not in manifest.tables:
+            raise SnapshotError(
+                f"snapshot {manifest.snapshot_id} has no table {table.name}: export a new one"
+            )
+        for file in manifest.tables[table.name].files:
+            found = sizes.get(f"{folder}/{file.key}")
+            if found != file.bytes:
+                state = "is missing" if found is None else f"has {found:,} bytes"
+                raise SnapshotError(
+                    f"snapshot {manifest.snapshot_id} is damaged: {store.url}/{folder}/{file.key} "
+                    f"{state} instead of {file.bytes:,} bytes; export a new snapshot"
+                )
+
+
+def _source(
+    store: Store, files: list[str], name: str, connection: "duckdb.DuckDBPyConnection"
+) -> str:
+    """What DuckDB selects the files' rows from.
+
+    A folder is read by DuckDB itself. On S3 pyarrow reads for it, only the columns that a query
+    needs: DuckDB's own S3 reader is an extension that it would have to download first.
+    """
+    if isinstance(store, FolderStore):
+        return f"read_parquet([{', '.join(_text(str(store.path(file))) for file in files)}])"
+    import pyarrow.dataset
+
+    from loan_pipeline.lake.s3_store import S3Store
+
+    if not isinstance(store, S3Store):
+        raise StoreError(f"{store.url}: snapshots are read from a folder or from S3")
+    paths = [f"{store.bucket}/{store.full_key(file)}" for file in files]
+    dataset = pyarrow.dataset.dataset(paths, filesystem=arrow_filesystem(store), format="parquet")
+    connection.register(name, dataset)
+    return _name(name)
+
+
+def arrow_filesystem(store: "S3Store") -> "pyarrow.fs.S3FileSystem":
+    """Arrow's S3 with the credentials, region and endpoint that boto3 found for the store."""
+    import pyarrow.fs
+
+    credentials = store.session.get_credentials()
+    if credentials is None:
+        raise StoreError(f"no AWS credentials found for {store.url}")
+    frozen = credentials.get_frozen_credentials()
+    endpoint = urlsplit(store.client.meta.endpoint_url)
+    own = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    return pyarrow.fs.S3FileSystem(
+        access_key=frozen.access_key,
+        secret_key=frozen.secret_key,
+        session_token=frozen.token,
+        region=store.region,
+        endpoint_override=None if own else endpoint.netloc,
+        scheme=endpoint.scheme,
+        retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=6),
+        connect_timeout=5,
+        request_timeout=60,
+    )
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """How one column becomes the contract's: an expression, and when its value is wrong."""
+
+    column: Column
+    value: str
+    wrong: str | None  # None where the stored type is the contract's already
+
+
+def _create_view(
+    table: Table,
+    source: str,
+    view: str,
+    snapshot_id: str,
+    connection: "duckdb.DuckDBPyConnection",
+) -> None:
+    described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    stored = {str(row[0]): str(row[1]) for row in described}
+    casts = []
+    for column in table.columns:
+        if column.name not in stored:
+            raise SnapshotError(
+                f"snapshot {snapshot_id}, table {table.name}: column {column.name} is missing "
+                f"(there are {', '.join(stored)})"
+            )
+        casts.append(_cast(column, stored[column.name]))
+    _verify_values(table, source, [cast for cast in casts if cast.wrong], snapshot_id, connection)
+    columns = ", ".join(f"{cast.value} AS {_name(cast.column.name)}" for cast in casts)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {_name(view)} AS SELECT {columns} FROM {source}"
+    )
+
+
+def _cast(column: Column, stored: str) -> _Cast:
+    name, wanted = _name(column.name), duckdb_type(column)
+    if stored == wanted:
+        return _Cast(column, name, None)
+    if stored == "BLOB":  # RDS's CHAR
+        name, stored = f"TRY(decode({name}))", "VARCHAR"
+        if wanted == "VARCHAR":
+            return _Cast(column, name, f"{name} IS NULL")
+    value = f"TRY_CAST({name} AS {wanted})"
+    # A cast alone rounds, and ignores what follows a date, so the result is compared as well.
+    if stored != "VARCHAR":
+        same = f"{value} = {name}" if wanted != "VARCHAR" else "true"
+    elif wanted == "DATE":
+        same = f"CAST({value} AS VARCHAR) = {name}"
+    else:
+        same = f"CAST({value} AS DOUBLE) = TRY_CAST({name} AS DOUBLE)"
+    return _Cast(column, value, f"({value} IS NULL OR NOT ({same}))")
+
+
+def _verify_values(
+    table: Table,
+    source: str,
+    casts: list[_Cast],
+    snapshot_id: str,
+    connection: "duckdb.DuckDBPyConnection",
+) -> None:
+    """Find the first value of each column that the cast would lose or change."""
+    if not casts:
+        return
+    firsts = []
+    for cast in casts:
+        name = _name(cast.column.name)
+        firsts.append(f"any_value({name}) FILTER ({name} IS NOT NULL AND {cast.wrong})")
+    found: tuple[Any, ...] | None = connection.execute(
+        f"SELECT {', '.join(firsts)} FROM {source}"
+    ).fetchone()
+    for cast, value in zip(casts, found or (), strict=True):
+        if value is not None:
+            raise SnapshotError(
+                f"snapshot {snapshot_id}, table {table.name}, column {cast.column.name}: "
+                f"the value {value!r} is no {duckdb_type(cast.column)}; mend it in the bank, then "
+                "export again"
+            )
+
+
+def duckdb_type(column: Column) -> str:
+    """The contract's type of a column, as DuckDB calls it."""
+    if column.kind == "decimal":
+        return f"DECIMAL({column.precision},{column.scale})"
+    return {"integer": "BIGINT", "date": "DATE", "text": "VARCHAR"}[column.kind]
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
