@@ -1,0 +1,224 @@
+"""The one way to a score: online, in batch and on the command line.
+
+Holds a verified bundle's model and its accounts. Threads may share a scorer; processes may not,
+so each worker makes its own after it was forked.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from loan_pipeline.contracts.bundle import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
+from loan_pipeline.contracts.features import FeatureSet
+from loan_pipeline.scoring.accounts import Accounts
+from loan_pipeline.scoring.affordability import combine
+from loan_pipeline.scoring.bundle import Bundle, BundleError
+from loan_pipeline.scoring.inputs import UnknownAccount, read_account_request, read_application
+from loan_pipeline.scoring.reasons import contributions
+from loan_pipeline.scoring.words import reason_text
+
+Row = NDArray[np.float32]
+
+_NO_REASON = 1e-9  # contributions below are the arithmetic's own rounding
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One feature's part in a score.
+
+    Attributes:
+        value: the feature's value; None where it is missing.
+        contribution: by how much the feature moves the probability away from the typical
+            paid-off loan's.
+        text: feature and value in words.
+    """
+
+    feature: str
+    value: str | float | None
+    contribution: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer.
+
+    Attributes:
+        threshold: "paid_off" is answered at or above it.
+        baseline_probability_paid_off: the typical paid-off loan's, from which the reasons lead
+            to the probability.
+        reasons: what moved the probability, the strongest first; empty where not asked for.
+    """
+
+    prediction: Literal["paid_off", "not_paid_off"]
+    probability_paid_off: float
+    threshold: float
+    feature_set: FeatureSet
+    model_version: str
+    baseline_probability_paid_off: float | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+class Scorer:
+    """Scores with one bundle.
+
+    Raises:
+        BundleError: the bundle's model or accounts do not fit its manifest.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self._baseline = bundle.baseline.astype(np.float32)
+        self._session = _open_model(bundle)
+        self._run = self._session.run
+        _check_answers(self.probabilities(self._baseline[None, :]), bundle)
+        self._accounts = Accounts(bundle) if self.manifest.feature_set == "behavioural" else None
+
+    def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
+        (answers,) = self._run([ONNX_OUTPUT], {ONNX_INPUT: rows})
+        return np.asarray(answers, dtype=np.float64).reshape(-1)
+
+    def account_row(self, account_id: int, amount: float, duration: float) -> Row:
+        """The model's input for a loan to an account, shape [features].
+
+        Raises:
+            UnknownAccount: the bundle does not know the account.
+            BundleError: the bundle has no accounts.
+        """
+        account = self.account_features(account_id)
+        values = account | combine(account, {"amount": float(amount), "duration": float(duration)})
+        return np.array([values[f.name] for f in self.bundle.features], dtype=np.float32)
+
+    def account_features(self, account_id: int) -> dict[str, float]:
+        """The account's features as the model's numbers; null is NaN.
+
+        Raises:
+            UnknownAccount: the bundle does not know the account.
+            BundleError: the bundle has no accounts.
+        """
+        if self._accounts is None:
+            raise BundleError(
+                f"bundle {self.manifest.version} is of the application set and has no accounts: "
+                "score accounts with a behavioural one"
+            )
+        found = self._accounts.find(account_id)
+        if found is None:
+            raise UnknownAccount(
+                f"account {account_id} is not known to model {self.manifest.version}, which has "
+                f"the accounts opened before {self.manifest.as_of:%Y-%m-%d}: check the number, or "
+                "use the application form"
+            )
+        return found
+
+    def score_account(self, account_id: int, amount: float, duration: float) -> Prediction:
+        """Score a loan to an account.
+
+        Args:
+            account_id: the bank's number of the account.
+            amount: CZK.
+            duration: months.
+
+        Raises:
+            InputRejected: a value is out of bounds.
+            UnknownAccount: the bundle does not know the account.
+        """
+        request = read_account_request(
+            {"account_id": account_id, "amount": amount, "duration": duration}
+        )
+        return self.explain(self.account_row(*request))
+
+    def score_application(self, fields: Mapping[str, object]) -> Prediction:
+        """Score an application by its own fields alone.
+
+        Raises:
+            InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
+            BundleError: the bundle needs an account's history.
+        """
+        return self.explain(self.application_row(fields))
+
+    def application_row(self, fields: Mapping[str, object]) -> Row:
+        """The model's input for an application, shape [features]; raises as `score_application`."""
+        if self.manifest.feature_set != "application":
+            raise BundleError(
+                f"bundle {self.manifest.version} needs an account's history: score applications "
+                "with one of the application set"
+            )
+        values = read_application(fields)
+        return np.array([values[f.name] for f in self.bundle.features], dtype=np.float32)
+
+    def score_batch(self, rows: Sequence[Row]) -> list[Prediction]:
+        """Score many rows in one go, without reasons."""
+        if not rows:
+            return []
+        return [self._prediction(float(p)) for p in self.probabilities(np.stack(rows))]
+
+    def explain(self, row: Row) -> Prediction:
+        """Score one row, with its reasons."""
+        parts, probability, baseline = contributions(self.probabilities, row, self._baseline)
+        features = self.bundle.features
+        reasons = []
+        for index in np.argsort(-np.abs(parts), kind="stable"):
+            if abs(parts[index]) < _NO_REASON:
+                break
+            value = features[index].decode(float(row[index]))
+            reasons.append(
+                Reason(
+                    features[index].name,
+                    value,
+                    float(parts[index]),
+                    reason_text(features[index], value),
+                )
+            )
+        return self._prediction(probability, baseline, tuple(reasons))
+
+    def _prediction(
+        self, probability: float, baseline: float | None = None, reasons: tuple[Reason, ...] = ()
+    ) -> Prediction:
+        threshold = self.manifest.threshold
+        return Prediction(
+            "paid_off" if probability >= threshold else "not_paid_off",
+            probability,
+            threshold,
+            self.manifest.feature_set,
+            self.manifest.version,
+            baseline,
+            reasons,
+        )
+
+
+def _open_model(bundle: Bundle) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    place = f"bundle {bundle.manifest.version}: {bundle.folder / MODEL_FILE}"
+    try:
+        session = onnxruntime.InferenceSession(
+            bundle.model, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's errors have no common base
+        raise BundleError(
+            f"{place} is not a model that can be run ({error}): release again"
+        ) from error
+    inputs = {item.name: item for item in session.get_inputs()}
+    outputs = {item.name for item in session.get_outputs()}
+    width = inputs[ONNX_INPUT].shape[-1] if ONNX_INPUT in inputs else None
+    if inputs.keys() != {ONNX_INPUT} or ONNX_OUTPUT not in outputs or width != len(bundle.features):
+        raise BundleError(
+            f"{place} must take {ONNX_INPUT} [rows, {len(bundle.features)}] and answer "
+            f"{ONNX_OUTPUT}, it takes {sorted(inputs)} and answers {sorted(outputs)}: release again"
+        )
+    return session
+
+
+def _check_answers(probabilities: NDArray[np.float64], bundle: Bundle) -> None:
+    if probabilities.shape != (1,) or not 0 <= probabilities[0] <= 1:
+        raise BundleError(
+            f"bundle {bundle.manifest.version}: {bundle.folder / MODEL_FILE} answers "
+            f"{probabilities.tolist()} for the typical loan, not one probability: release again"
+        )
