@@ -2,8 +2,12 @@
 
 import dagster as dg
 
-ALL = dg.AssetSelection.all()
-SNAPSHOT_AND_AFTER = dg.AssetSelection.assets("snapshot").downstream()
+from loan_pipeline.defs.raw_checks import raw_tables_contract
+
+# The checks are named too: Dagster leaves those of tables that are only observed out of "all".
+CONTRACT = dg.AssetSelection.checks(raw_tables_contract)
+ALL = dg.AssetSelection.all() | CONTRACT
+SNAPSHOT_AND_AFTER = dg.AssetSelection.assets("snapshot").downstream() | CONTRACT
 
 # In process: the steps share what they load (AutoGluon alone takes seconds to import), and the
 # embedded bank's file takes one writing process at a time.
