@@ -14,12 +14,12 @@ from loan_pipeline.contracts.bundle import MANIFEST_FILE
 from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.bundle import (
-    Bundle,
     BundleError,
     is_plain_name,
     load_bundle,
     read_manifest,
 )
+from loan_pipeline.scoring.scorer import Scorer
 
 RELEASES = "releases"
 _KEPT = 3  # versions in the cache: the one in use, the one before, and one that another worker has
@@ -89,9 +89,9 @@ def fetch_release(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path)
     return folder
 
 
-def load_release(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path) -> Bundle:
-    """`fetch_release` and `load_bundle` in one."""
-    return load_bundle(fetch_release(store, feature_set, cache_dir))
+def load_latest(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path) -> Scorer:
+    """A scorer with the latest release; arguments and errors are those of `fetch_release`."""
+    return Scorer(load_bundle(fetch_release(store, feature_set, cache_dir)))
 
 
 def _is_sound(folder: Path) -> bool:
