@@ -1,0 +1,27 @@
+"""What can go wrong between a table of loans and a released model."""
+
+from loan_pipeline.errors import LoanPipelineError
+
+
+class ModelError(LoanPipelineError):
+    """The base of this room's errors."""
+
+
+class UnknownRecipe(ModelError):
+    """No recipe has that name."""
+
+
+class UnsuitableLoans(ModelError):
+    """The loans do not allow what was asked: too few, one outcome only, a column missing."""
+
+
+class TrainingFailed(ModelError):
+    """AutoGluon could not train; nothing was saved."""
+
+
+class NotExportable(ModelError):
+    """A model family, or a trained model, that has no ONNX form."""
+
+
+class ReleaseRefused(ModelError):
+    """A candidate did not pass the gate, or a release cannot be made or rolled back."""

@@ -1,0 +1,98 @@
+"""Proof that the exported graph answers what the trained predictor answers, before every release.
+
+Compared on real loans and on random rows within the contract's bounds, with nulls and unseen codes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+
+from loan_pipeline.contracts.bundle import ONNX_INPUT, ONNX_OUTPUT
+from loan_pipeline.contracts.features import FeatureSet, feature_set
+from loan_pipeline.model.inputs import FloatArray, model_inputs
+from loan_pipeline.model.train import TrainedPredictor
+
+LARGEST_DIFFERENCE = 1e-5
+RANDOM_ROWS = 1000
+
+_NULL_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The result of a comparison.
+
+    Attributes:
+        largest_difference: of two probabilities for the same row.
+        worst_row: that row's features, as the model sees them.
+        rows: how many rows were compared.
+    """
+
+    largest_difference: float
+    worst_row: dict[str, float]
+    rows: int
+
+    @property
+    def proven(self) -> bool:
+        """Whether the graph may be released."""
+        return self.largest_difference <= LARGEST_DIFFERENCE
+
+
+def check_parity(
+    trained: TrainedPredictor, model: bytes, loans: pd.DataFrame, *, seed: int = 0
+) -> Parity:
+    """Compare graph and predictor on `loans` and on random rows.
+
+    Args:
+        trained: the predictor that was exported.
+        model: the exported graph.
+        loans: rows with the contract's features, for instance all loans.
+        seed: of the random rows.
+    """
+    name = trained.facts.feature_set
+    real = model_inputs(loans, name)
+    inputs = pd.concat([real, random_inputs(name, real, seed)], ignore_index=True)
+    differences = np.abs(trained.predict_proba_of_inputs(inputs) - run_onnx(model, inputs))
+    # A comparison that is not a number is no proof either.
+    worst = int(np.argmax(np.where(np.isnan(differences), np.inf, differences)))
+    return Parity(
+        largest_difference=float(np.where(np.isnan(differences), np.inf, differences)[worst]),
+        worst_row={str(key): float(value) for key, value in inputs.iloc[worst].items()},
+        rows=len(inputs),
+    )
+
+
+def run_onnx(model: bytes, inputs: pd.DataFrame) -> FloatArray:
+    """The graph's probabilities for encoded inputs, shape [rows]."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    table = np.ascontiguousarray(inputs.to_numpy(dtype=np.float32))
+    (probabilities,) = session.run([ONNX_OUTPUT], {ONNX_INPUT: table})
+    return np.asarray(probabilities, dtype=np.float64)
+
+
+def random_inputs(
+    name: FeatureSet, real: pd.DataFrame, seed: int, rows: int = RANDOM_ROWS
+) -> pd.DataFrame:
+    """Random encoded rows: half anywhere within the contract, half where real loans are.
+
+    Features that may be null are null in a fifth of the rows, and codes unseen likewise.
+    """
+    generator = np.random.default_rng(seed)
+    columns = {}
+    for feature in feature_set(name):
+        if feature.codes:
+            values = generator.integers(0, len(feature.codes), rows).astype(np.float64)
+        else:
+            known = real[feature.name].dropna().to_numpy(dtype=np.float64)
+            low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+            near = generator.uniform(low, high, rows)
+            anywhere = generator.uniform(feature.minimum, feature.maximum, rows)
+            values = np.where(np.arange(rows) % 2, near, anywhere)
+        if feature.codes or feature.null_means:
+            values[generator.random(rows) < _NULL_SHARE] = np.nan
+        columns[feature.name] = values
+    return pd.DataFrame(columns).astype("float32")
