@@ -18,6 +18,7 @@ from loan_pipeline.lake.store import (
     StoreError,
     StoreKeyMissing,
     checked_key,
+    parsed_pointer,
 )
 
 
@@ -115,7 +116,7 @@ class FolderStore:
             data = self.read(key)
         except StoreKeyMissing:
             return None
-        return Pointer(json.loads(data), _token(data))
+        return parsed_pointer(data, _token(data), f"{self.url}/{key}")
 
     def replace_pointer(
         self, key: str, value: dict[str, Any], expected_token: str | None

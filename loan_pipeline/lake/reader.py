@@ -4,6 +4,8 @@ RDS writes dates as strings, CHAR as bytes and whatever decimals the bank has; t
 and fail on what they cannot cast. What the rows must look like beyond their types is `checks`'s.
 """
 
+# ruff: noqa: S608 - every name and every text in the SQL is quoted
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit

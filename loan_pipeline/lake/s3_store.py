@@ -19,6 +19,7 @@ from loan_pipeline.lake.store import (
     StoreError,
     StoreKeyMissing,
     checked_key,
+    parsed_pointer,
 )
 
 if TYPE_CHECKING:
@@ -165,9 +166,10 @@ class S3Store:
         try:
             with self._translated("s3:GetObject", key):
                 answer = self.client.get_object(Bucket=self.bucket, Key=self.full_key(key))
-                return Pointer(json.loads(answer["Body"].read()), answer["ETag"])
+                data = answer["Body"].read()
         except StoreKeyMissing:
             return None
+        return parsed_pointer(data, answer["ETag"], f"{self.url}/{key}")
 
     def replace_pointer(
         self, key: str, value: dict[str, Any], expected_token: str | None

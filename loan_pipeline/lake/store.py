@@ -4,6 +4,7 @@ The web app reads released models through it, so it needs the standard library a
 only where the store is on S3. What the bytes mean belongs to `snapshot` and the other rooms.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -131,3 +132,14 @@ def checked_key(key: str, *, may_be_empty: bool = False) -> str:
     if str(PurePosixPath(key)) != key or key.startswith("/") or {"..", "."} & set(key.split("/")):
         raise StoreError(f"{key!r} is no key: use a relative path such as snapshots/latest.json")
     return key
+
+
+def parsed_pointer(data: bytes, token: str, place: str) -> Pointer:
+    """The pointer that `data` holds; StoreError where it holds none."""
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise StoreError(f"{place} is no JSON: delete it, then publish again") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{place} is no JSON object: delete it, then publish again")
+    return Pointer(value, token)
