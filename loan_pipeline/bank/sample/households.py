@@ -1,0 +1,97 @@
+"""Who holds the accounts: people, income, and the solvency that nobody sees.
+
+Solvency is what the whole bank turns on: it shows in the balances kept, in the regularity of the
+income and, with the terms of a loan, in whether the loan is paid off.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from loan_pipeline.bank.sample.arrays import Days, Flags, Floats, Integers
+from loan_pipeline.bank.sample.districts import Districts
+from loan_pipeline.bank.sample.sizes import FIRST_DAY, ChunkSizes
+
+# Shares of accounts opened in 1993 … 1997: a good start, two slow years, then growth.
+_OPENED = (0.26, 0.10, 0.15, 0.29, 0.20)
+_FREQUENCIES = (0.926, 0.053, 0.021)
+_PENSIONERS = 0.165
+_PAID_BY_TRANSFER = 0.19
+
+
+class Income(IntEnum):
+    """How a household's main income arrives."""
+
+    CASH = 0
+    TRANSFER = 1
+    PENSION = 2
+
+
+@dataclass(frozen=True)
+class Households:
+    """One row per account, each array of shape (accounts,).
+
+    Attributes:
+        solvency: standard normal; the higher, the sounder.
+        income: main income, CZK a month.
+        cushion: the balance, in monthly incomes, below which the household stops spending.
+        second_client: whether somebody beside the owner may use the account.
+        overdrawn: whether the household overdraws the account now and then.
+    """
+
+    opened: Days
+    frequency: Integers  # position in contracts.tables.FREQUENCIES
+    district: Integers  # position
+    owner_district: Integers
+    owner_birth: Days
+    owner_female: Flags
+    solvency: Floats
+    income: Floats
+    income_kind: Integers
+    cushion: Floats
+
+    def __len__(self) -> int:
+        return len(self.opened)
+
+
+def make_households(
+    sizes: ChunkSizes, districts: Districts, rng: np.random.Generator
+) -> Households:
+    """Draw the households of one chunk."""
+    n = sizes.accounts
+    opened = _opening_days(n, rng)
+    kind = rng.choice(3, n, p=(1 - _PENSIONERS - _PAID_BY_TRANSFER, _PAID_BY_TRANSFER, _PENSIONERS))
+    pensioner = kind == Income.PENSION
+    years = np.where(pensioner, rng.uniform(57, 80, n), 18.1 + 44 * rng.beta(1.1, 1.25, n))
+    district = rng.choice(len(districts.salary), n, p=districts.weights)
+    moved = rng.random(n) < 0.1
+    solvency = rng.standard_normal(n)
+    level = np.choose(kind, (15_500.0, 29_000.0, 5_600.0))
+    spread = np.choose(kind, (0.42, 0.36, 0.22))
+    local = (districts.salary[district] / 9_000) ** 0.5
+    income = level * local * np.exp(spread * rng.standard_normal(n) + 0.06 * solvency)
+    cushion = np.exp(-0.75 + 0.55 * solvency + 0.45 * rng.standard_normal(n))
+    return Households(
+        opened=opened,
+        frequency=rng.choice(3, n, p=_FREQUENCIES),
+        district=district,
+        owner_district=np.where(
+            moved, rng.choice(len(districts.salary), n, p=districts.weights), district
+        ),
+        owner_birth=opened - (years * 365.25).astype("timedelta64[D]"),
+        owner_female=rng.random(n) < 0.49,
+        solvency=solvency,
+        income=np.clip(income, 2_500, 75_000).round(),
+        income_kind=kind.astype(np.int64),
+        cushion=np.clip(cushion, 0.04, 4),
+    )
+
+
+def _opening_days(n: int, rng: np.random.Generator) -> Days:
+    year = rng.choice(len(_OPENED), n, p=_OPENED)
+    # No account is opened in the last days of a year.
+    day = rng.integers(0, 362, n)
+    opened = (np.datetime64("1993", "Y") + year).astype("datetime64[D]") + day
+    opened[0] = FIRST_DAY
+    return opened

@@ -1,0 +1,174 @@
+"""The loans of one chunk: who gets one, on which terms, and how it ends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from loan_pipeline.bank.sample.arrays import Days, Flags, Floats, Integers
+from loan_pipeline.bank.sample.households import Households, Income
+from loan_pipeline.bank.sample.sizes import LAST_DAY, ChunkSizes
+
+DURATIONS = (12, 24, 36, 48, 60)
+_PAYMENTS = (304, 9_910)  # CZK a month
+_AMOUNTS = (4_980, 590_820)  # CZK
+# A household is lent what it can pay back from this share of its income.
+_LARGEST_SHARE = 0.55
+_YOUNGEST, _OLDEST = 105, 696  # age of the account in days when a loan is granted
+# A loan of the last weeks has had no time to go wrong.
+_LAST_BAD_DAY = np.datetime64("1998-09-25", "D")
+# How strongly default follows what is hidden (solvency) and what is seen (payment over income).
+_SOLVENCY_WEIGHT = 1.0
+_BURDEN_WEIGHT = 0.75
+_STEEPNESS = 2.2
+_OVERDRAWN_BAD = 0.97
+
+
+@dataclass(frozen=True)
+class Loans:
+    """One row per loan, ordered by date; each array of shape (loans,).
+
+    Attributes:
+        account: position of the account in the chunk.
+        payments: CZK a month.
+        finished: the last payment was due by the end of 1998.
+        bad: not paid off, or in debt.
+        second_client: the account has one.
+        overdrawn: the household overdraws the account before the loan.
+    """
+
+    account: Integers
+    date: Days
+    duration: Integers
+    payments: Integers
+    finished: Flags
+    bad: Flags
+    second_client: Flags
+    overdrawn: Flags
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+    @property
+    def status(self) -> Integers:
+        """Position in contracts.tables.LOAN_STATUSES."""
+        return np.where(self.finished, 0, 2) + self.bad
+
+
+def make_loans(sizes: ChunkSizes, homes: Households, rng: np.random.Generator) -> Loans:
+    """Draw the loans of one chunk, with exactly the numbers of each status that `sizes` asks."""
+    account, date = _applicants(sizes.loans, homes, rng)
+    duration = _durations(date, sizes.finished, rng)
+    payments = _payments(homes.income[account], duration, rng)
+    finished = _ends(date, duration) <= LAST_DAY
+    second_client, overdrawn = _near_rules(sizes, homes.solvency[account], date, rng)
+    burden = np.log(payments / homes.income[account])
+    risk = (
+        -_SOLVENCY_WEIGHT * homes.solvency[account]
+        + _BURDEN_WEIGHT * (burden - burden.mean()) / burden.std()
+    )
+    may_default = ~second_client & (date <= _LAST_BAD_DAY)
+    bad = np.zeros(len(date), dtype=bool)
+    for group, quota in ((finished, sizes.finished_bad), (~finished, sizes.running_bad)):
+        chosen = np.flatnonzero(group)
+        chance = _chances(risk[chosen], may_default[chosen], overdrawn[chosen], quota)
+        bad[chosen] = _systematic(chance, risk[chosen], date[chosen], quota, rng)
+    return Loans(account, date, duration, payments, finished, bad, second_client, overdrawn)
+
+
+def _applicants(count: int, homes: Households, rng: np.random.Generator) -> tuple[Integers, Days]:
+    able = homes.income_kind != Income.PENSION
+    able &= homes.opened <= LAST_DAY - np.timedelta64(_YOUNGEST + 60, "D")
+    account = rng.choice(np.flatnonzero(able), count, replace=False)
+    opened = homes.opened[account]
+    oldest = np.minimum(_OLDEST, (LAST_DAY - np.timedelta64(23, "D") - opened).astype(np.int64))
+    age = _YOUNGEST + (oldest - _YOUNGEST) * rng.beta(1.35, 1.55, count)
+    date = opened + age.astype("timedelta64[D]")
+    order = np.argsort(date, kind="stable")
+    return account[order], date[order]
+
+
+def _ends(date: Days, duration: Integers) -> Days:
+    """The day the last payment is due: the same day of the month, the 28th at the latest."""
+    month = date.astype("datetime64[M]")
+    day = np.minimum((date - month.astype("datetime64[D]")).astype(np.int64), 27)
+    return (month + duration).astype("datetime64[D]") + day
+
+
+def _durations(date: Days, finished: int, rng: np.random.Generator) -> Integers:
+    """Durations in months, all about equally frequent, of which exactly `finished` have ended."""
+    duration = rng.choice(DURATIONS, len(date))
+    ended = _ends(date, duration) <= LAST_DAY
+    surplus = int(ended.sum()) - finished
+    if surplus > 0:
+        movable = np.flatnonzero(ended & (_ends(date, np.full(len(date), 60)) > LAST_DAY))
+        duration[rng.choice(movable, surplus, replace=False)] = 60
+    elif surplus < 0:
+        movable = np.flatnonzero(~ended & (_ends(date, np.full(len(date), 12)) <= LAST_DAY))
+        duration[rng.choice(movable, -surplus, replace=False)] = 12
+    return duration
+
+
+def _payments(income: Floats, duration: Integers, rng: np.random.Generator) -> Integers:
+    """Monthly payments in whole CZK, spread over the bank's range, that the incomes can bear."""
+    n = len(income)
+    low, high = _PAYMENTS
+    spread = np.quantile(rng.beta(1.35, 2.0, 20_000), (np.arange(n) + 0.5) / n)
+    wanted = low + (high - low) * (spread - spread[0]) / (spread[-1] - spread[0])
+    capacity = _LARGEST_SHARE * income
+    free = np.ones(n, dtype=bool)
+    payments = np.empty(n)
+    # From the largest down: each goes to some household that can bear it.
+    for payment in wanted[::-1]:
+        able = np.flatnonzero(free & (capacity >= payment))
+        if len(able):
+            taker = rng.choice(able)
+        else:
+            taker = int(np.argmax(np.where(free, capacity, -1)))
+        payments[taker] = min(payment, capacity[taker])
+        free[taker] = False
+    smallest, largest = -(-_AMOUNTS[0] // duration), _AMOUNTS[1] // duration
+    return np.clip(payments.round().astype(np.int64), np.maximum(low, smallest), largest)
+
+
+def _near_rules(
+    sizes: ChunkSizes, solvency: Floats, date: Days, rng: np.random.Generator
+) -> tuple[Flags, Flags]:
+    """Who shares the account with a second client, and who overdraws it: never the same."""
+    n = len(solvency)
+    second_client = np.zeros(n, dtype=bool)
+    second_client[rng.choice(n, min(n, sizes.second_clients_with_loan), replace=False)] = True
+    weakness = -solvency + 0.5 * rng.standard_normal(n)
+    weakness[second_client | (date > _LAST_BAD_DAY)] = -np.inf
+    overdrawn = np.zeros(n, dtype=bool)
+    overdrawn[np.argsort(weakness)[n - sizes.overdrawn_loans :]] = True
+    return second_client, overdrawn & np.isfinite(weakness)
+
+
+def _chances(risk: Floats, may_default: Flags, overdrawn: Flags, quota: int) -> Floats:
+    """Each loan's probability of default, such that they add up to `quota`."""
+    low, high = -40.0, 40.0
+    chance = np.zeros(len(risk))
+    for _ in range(60):
+        middle = (low + high) / 2
+        chance = 1 / (1 + np.exp(-(middle + _STEEPNESS * risk)))
+        chance = np.where(overdrawn, _OVERDRAWN_BAD, chance) * may_default
+        low, high = (middle, high) if chance.sum() < quota else (low, middle)
+    return chance
+
+
+def _systematic(
+    chance: Floats, risk: Floats, date: Days, quota: int, rng: np.random.Generator
+) -> Flags:
+    """Draw `quota` defaults by systematic sampling over loans of early and late years by risk.
+
+    Equal steps through the cumulated chances keep the number exact, and spread the defaults over
+    years and risks as the chances say: two banks differ by their people, not by luck.
+    """
+    late = date >= np.datetime64("1997-01-01", "D")
+    order = np.lexsort((risk, late))
+    ticks = np.cumsum(chance[order]) * (quota / chance.sum())
+    start = rng.random()
+    hits = np.floor(ticks - start) > np.floor(np.concatenate(([0.0], ticks[:-1])) - start)
+    bad = np.zeros(len(chance), dtype=bool)
+    bad[order[hits]] = True
+    return bad
