@@ -15,6 +15,7 @@ PACKAGE = ROOT / "loan_pipeline"
 ORDER = [
     "cli",
     "run",
+    "measure",
     "definitions",
     "defs",
     "model",

@@ -1,0 +1,42 @@
+"""Measurements without a Dagster run: from a source straight to the loans' features.
+
+Goes the pipeline's own way (bank, snapshot, features) in a folder that is thrown away, so that a
+figure measured here is a figure of the product.
+"""
+
+import tempfile
+from pathlib import Path
+
+import ibis
+import pandas as pd
+
+from loan_pipeline.bank.embedded import EmbeddedBank
+from loan_pipeline.bank.source import open_source
+from loan_pipeline.features import loan_features
+from loan_pipeline.lake.direct import export_direct
+from loan_pipeline.lake.reader import open_snapshot
+from loan_pipeline.lake.store import open_store
+
+
+def loans_from(source: str) -> pd.DataFrame:
+    """The feature row of every loan in a source.
+
+    Args:
+        source: `sample`, a folder of PKDD'99 files, or another source that the embedded bank takes.
+
+    Returns:
+        One row per loan, as `features.loan_features` makes them.
+    """
+    with tempfile.TemporaryDirectory(prefix="loan-pipeline-") as folder:
+        home = Path(folder)
+        bank = EmbeddedBank(home / "bank.duckdb")
+        bank.fill(open_source(source))
+        store = open_store((home / "lake").as_uri())
+        snapshot = export_direct(bank, store, source=bank.filled_from())
+        connection = ibis.duckdb.connect()
+        try:
+            tables = open_snapshot(store, snapshot, connection)
+            loans: pd.DataFrame = loan_features(tables).to_pandas()
+        finally:
+            connection.disconnect()
+    return loans
