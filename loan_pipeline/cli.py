@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -107,18 +108,24 @@ def backtest(
     json_file: Path | None,
 ) -> None:
     """Measure on loans the model has not seen: later ones, or by repeated cross-validation."""
-    from loan_pipeline import run as pipeline
+    from loan_pipeline.measure import loans_from
+    from loan_pipeline.model.backtest import backtest as train_and_test
+    from loan_pipeline.model.backtest import cross_validate
+    from loan_pipeline.model.recipes import recipe as recipe_called
+    from loan_pipeline.terminal import shown_on_terminal
 
-    result = pipeline.run_backtest(
-        source=source,
-        train_until=train_until.date() if train_until else None,
-        repeats=repeats,
-        folds=folds,
-        feature_set=feature_set,
-        target=target,
-        recipe=recipe,
-        seed=seed,
-    )
+    how: dict[str, Any] = {
+        "feature_set": feature_set,
+        "chosen": recipe_called(recipe),
+        "target": target,
+        "seed": seed,
+    }
+    with shown_on_terminal():
+        loans = loans_from(source)
+        if train_until:
+            result = train_and_test(loans, train_until.date(), **how)
+        else:
+            result = cross_validate(loans, repeats=repeats, folds=folds, **how)
     if json_file:
         json_file.write_text(json.dumps(result, indent=2, default=str) + "\n")
     _print_json(result)
@@ -161,7 +168,7 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     scorer = load_latest(open_store(settings.lake), "behavioural", settings.home / "cache")
     prediction = scorer.score_account(account, amount, duration)
     if as_json:
-        _print_json(prediction.as_json())
+        _print_json(asdict(prediction))
         return
     click.echo(
         f"{prediction.prediction.replace('_', ' ')}: probability of being paid off "
@@ -169,7 +176,7 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
         f"(model {prediction.model_version})"
     )
     for reason in prediction.reasons[:5]:
-        click.echo(f"  {reason.contribution:+.3f}  {reason.words}")
+        click.echo(f"  {reason.contribution:+.3f}  {reason.text}")
 
 
 @main.command("dagster-home", hidden=True)

@@ -13,6 +13,8 @@ from loan_pipeline.defs.automation import whole_pipeline
 from loan_pipeline.defs.step_logger import STEP_LOGGER
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.instance import prepare_dagster_home
+from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
+from loan_pipeline.lake.store import open_store
 from loan_pipeline.settings import Settings
 from loan_pipeline.terminal import shown_on_terminal
 
@@ -43,7 +45,7 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
     job = defs().resolve_job_def(whole_pipeline.name)
     with dg.DagsterInstance.get() as instance, shown_on_terminal():
         result = job.execute_in_process(
-            run_config=_run_config(source=source, recipe=recipe, target=target),
+            run_config=_run_config(settings, source=source, recipe=recipe, target=target),
             instance=instance,
             raise_on_error=False,
             tags={"loan_pipeline/started_by": "loan-pipeline run"},
@@ -58,19 +60,29 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
         seconds=time.monotonic() - started,
         home=str(settings.home),
         lake=settings.lake,
+        example_account=_some_account(settings, result),
         releases=releases,
     )
 
 
-def _run_config(*, source: str, recipe: str, target: str) -> dict[str, Any]:
+def _run_config(settings: Settings, *, source: str, recipe: str, target: str) -> dict[str, Any]:
     training = {"config": {"recipe": recipe, "target": target}}
-    return {
-        "loggers": {STEP_LOGGER: {}},
-        "ops": {
-            "raw_tables": {"config": {"source": source}},
-            **{f"{name}__predictor": training for name in FEATURE_SET_NAMES},
-        },
-    }
+    ops: dict[str, Any] = {f"{name}__predictor": training for name in FEATURE_SET_NAMES}
+    if settings.bank_managed:
+        ops["raw_tables"] = {"config": {"source": source}}
+    elif source:
+        raise RunFailedError(
+            f"LOAN_BANK_MANAGED=false says that the bank is only read, so it cannot be filled from "
+            f"{source}: leave --source out, or unset LOAN_BANK_MANAGED"
+        )
+    return {"loggers": {STEP_LOGGER: {}}, "ops": ops}
+
+
+def _some_account(settings: Settings, result: dg.ExecuteInProcessResult) -> int:
+    """An account number that the summary's example can be tried with."""
+    table: FeatureTable = result.asset_value(dg.AssetKey("account_features"))
+    accounts = read_feature_table(open_store(settings.lake), table, ["account_id"])
+    return int(accounts["account_id"].min())
 
 
 def _failure_message(result: dg.ExecuteInProcessResult) -> str:
