@@ -52,6 +52,14 @@ def fit_platt(scores: FloatArray, paid_off: IntArray) -> Platt:
     return Platt(slope, float(regression.intercept_[0]))
 
 
+def calibrate(
+    scores: FloatArray, paid_off: IntArray, cost_ratio: float | None = None
+) -> tuple[Platt, float]:
+    """Platt scaling of out-of-fold scores, and the threshold on what it gives."""
+    platt = fit_platt(scores, paid_off)
+    return platt, choose_threshold(platt.apply(scores), paid_off, cost_ratio)
+
+
 def cross_fitted(
     scores: FloatArray, paid_off: IntArray, *, cost_ratio: float | None, seed: int
 ) -> tuple[FloatArray, IntArray]:
@@ -67,8 +75,7 @@ def cross_fitted(
     decisions = np.empty(len(scores), dtype=np.int64)
     folds = StratifiedKFold(_CROSS_FIT_FOLDS, shuffle=True, random_state=seed)
     for rest, part in folds.split(scores, paid_off):
-        platt = fit_platt(scores[rest], paid_off[rest])
-        threshold = choose_threshold(platt.apply(scores[rest]), paid_off[rest], cost_ratio)
+        platt, threshold = calibrate(scores[rest], paid_off[rest], cost_ratio)
         probabilities[part] = platt.apply(scores[part])
         decisions[part] = probabilities[part] >= threshold
     return probabilities, decisions

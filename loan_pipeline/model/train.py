@@ -18,11 +18,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loan_pipeline.contracts.features import FeatureSet, contract_version
 from loan_pipeline.model import quiet
-from loan_pipeline.model.calibration import Platt, choose_threshold, fit_platt
+from loan_pipeline.model.calibration import Platt, calibrate
 from loan_pipeline.model.errors import ModelError, TrainingFailed
 from loan_pipeline.model.inputs import (
     FloatArray,
-    IntArray,
     Target,
     model_inputs,
     require_enough,
@@ -44,6 +43,7 @@ class TrainedFacts(BaseModel):
 
     Attributes:
         threshold: "paid off" is answered at or above this probability.
+        loan_ids: the training loans, oldest first, with their outcomes in `paid_off`.
         out_of_fold: uncalibrated scores of the training loans by models that did not see them,
             in the order of `loan_ids`; empty where the recipe does not bag.
     """
@@ -63,7 +63,9 @@ class TrainedFacts(BaseModel):
     slope: float
     intercept: float
     threshold: float
+    cost_ratio: float | None
     loan_ids: tuple[int, ...]
+    paid_off: tuple[int, ...]
     out_of_fold: tuple[float, ...]
 
 
@@ -88,6 +90,23 @@ class TrainedPredictor:
         """Uncalibrated scores of every model, the ensemble among them, by its name."""
         inputs = model_inputs(loans, self.facts.feature_set)
         return {name: self._scores(inputs, name) for name in self.predictor.model_names()}
+
+    def seconds_by_model(self) -> dict[str, float]:
+        """Seconds that training took, by model, without the models that it averages."""
+        with quiet.libraries():
+            board = self.predictor.leaderboard(display=False)
+        return {
+            str(name): float(seconds)
+            for name, seconds in zip(board["model"], board["fit_time_marginal"], strict=True)
+        }
+
+    def calibration_of(self, model: str) -> tuple[Platt, float]:
+        """Calibration and threshold that one model alone would have, by the recipe's rule."""
+        if not self.facts.out_of_fold:
+            return self.calibration, self.facts.threshold
+        scores = _out_of_fold_scores(self.predictor, model)
+        outcomes = np.asarray(self.facts.paid_off, dtype=np.int64)
+        return calibrate(scores, outcomes, self.facts.cost_ratio)
 
     def _scores(self, inputs: pd.DataFrame, model: str | None = None) -> FloatArray:
         with quiet.libraries():
@@ -138,7 +157,9 @@ def train_predictor(
                 f"{path} is as it was before"
             ) from error
         scores = _out_of_fold_scores(predictor) if chosen.bag_folds else None
-        platt, threshold = _calibrate(chosen, scores, outcomes, cost_ratio)
+        platt, threshold = Platt(), 0.5
+        if scores is not None and chosen.calibrated:
+            platt, threshold = calibrate(scores, outcomes, cost_ratio)
         facts = TrainedFacts(
             feature_set=feature_set,
             contract_version=contract_version(feature_set),
@@ -153,6 +174,8 @@ def train_predictor(
             slope=platt.slope,
             intercept=platt.intercept,
             threshold=threshold,
+            cost_ratio=cost_ratio,
+            paid_off=tuple(int(outcome) for outcome in outcomes),
             loan_ids=tuple(int(loan_id) for loan_id in known["loan_id"]),
             out_of_fold=() if scores is None else tuple(float(score) for score in scores),
         )
@@ -243,19 +266,10 @@ def _hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]
     return families
 
 
-def _out_of_fold_scores(predictor: "TabularPredictor") -> FloatArray:
+def _out_of_fold_scores(predictor: "TabularPredictor", model: str | None = None) -> FloatArray:
     with quiet.libraries():
-        scores = predictor.predict_proba_oof(as_multiclass=False)
+        scores = predictor.predict_proba_oof(model=model, as_multiclass=False)
     return np.asarray(scores, dtype=np.float64)
-
-
-def _calibrate(
-    chosen: Recipe, scores: FloatArray | None, outcomes: IntArray, cost_ratio: float | None
-) -> tuple[Platt, float]:
-    if scores is None or not chosen.calibrated:
-        return Platt(), 0.5
-    platt = fit_platt(scores, outcomes)
-    return platt, choose_threshold(platt.apply(scores), outcomes, cost_ratio)
 
 
 @contextmanager
