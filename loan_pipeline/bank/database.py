@@ -29,6 +29,9 @@ class BankReader(Protocol):
     def exact(self, expression: str) -> str:
         """SQL by which texts compare letter by letter, case and trailing blanks included."""
 
+    def sql_name(self, table: Table) -> str:
+        """The table's name in SQL, quoted."""
+
     def columns(self, table: Table) -> Mapping[str, str]:
         """The database's own type of each column, in capitals; empty without the table."""
 

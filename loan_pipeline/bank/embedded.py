@@ -1,21 +1,19 @@
 """The embedded bank: one DuckDB file, replaced as a whole."""
 
 import fcntl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from loan_pipeline.bank.arrow import arrow_schema
+from loan_pipeline.bank.embedded_reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError
-from loan_pipeline.bank.filling import pour, refuse_unless_managed, require_contract
+from loan_pipeline.bank.filling import pour, refuse_unless_managed, require_relations
 from loan_pipeline.bank.source import Source
 from loan_pipeline.contracts.tables import TABLES, Column, Table
 
-_BATCH_ROWS = 100_000
 _FILLED_FROM = "_filled_from"
 
 
@@ -73,7 +71,7 @@ class EmbeddedBank:
             return {table.name: reader.row_count(table) for table in TABLES}
 
     @contextmanager
-    def reading(self) -> Iterator["EmbeddedReader"]:
+    def reading(self) -> Iterator[EmbeddedReader]:
         """Read the file as it is now; a fill meanwhile puts another file in its place."""
         if not self.exists():
             raise BankError(
@@ -105,51 +103,6 @@ class EmbeddedBank:
             yield
 
 
-class EmbeddedReader:
-    """A read of the embedded bank; see `database.BankReader`."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-
-    def batches(self, table: Table) -> pa.RecordBatchReader:
-        """The table's rows in the order of their key, streamed."""
-        columns = ", ".join(f'"{name}"' for name in table.column_names)
-        # A cursor of its own lets two tables be read at once.
-        result = self._connection.cursor().execute(
-            f'SELECT {columns} FROM "{table.name}" ORDER BY "{table.primary_key}"'
-        )
-        reader = result.to_arrow_reader(_BATCH_ROWS)
-        if reader.schema != arrow_schema(table):
-            raise BankError(
-                f"Table {table.name} of the embedded bank has other types than the contract: "
-                f"{reader.schema}. Fill the bank again."
-            )
-        return reader
-
-    def row_count(self, table: Table) -> int:
-        """How many rows the table has."""
-        [(count,)] = self.rows(f'SELECT COUNT(*) FROM "{table.name}"')
-        return int(count)
-
-    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        """The answer to a query that gives few rows."""
-        return self._connection.execute(sql).fetchall()
-
-    def exact(self, expression: str) -> str:
-        """DuckDB compares letter by letter as it is."""
-        return expression
-
-    def columns(self, table: Table) -> Mapping[str, str]:
-        """DuckDB's type of each column."""
-        return dict(
-            self._connection.execute(
-                "SELECT column_name, data_type FROM information_schema.columns "
-                "WHERE table_name = ?",
-                [table.name],
-            ).fetchall()
-        )
-
-
 def _fill_file(path: Path, source: Source) -> dict[str, int]:
     with duckdb.connect(path) as connection:
 
@@ -165,7 +118,7 @@ def _fill_file(path: Path, source: Source) -> dict[str, int]:
             return count
 
         counts = pour(source, into)
-        require_contract(EmbeddedReader(connection), source)
+        require_relations(EmbeddedReader(connection), source)
         connection.execute(f"CREATE TABLE {_FILLED_FROM} (source VARCHAR, filled_at TIMESTAMP)")
         connection.execute(
             f"INSERT INTO {_FILLED_FROM} VALUES (?, now()::TIMESTAMP)",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 import pyarrow as pa
 from pyarrow import csv
@@ -94,7 +94,7 @@ def _in_folder(folder: Path) -> dict[str, tuple[str, Callable[[], IO[bytes]]]]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return gzip.GzipFile(path) if path.suffix.lower() == ".gz" else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _in_zip(path: Path) -> dict[str, tuple[str, Callable[[], IO[bytes]]]]:

@@ -1,21 +1,26 @@
-"""What filling means for either database: pour, count, validate, and explain what is wrong."""
+"""What filling means for either database: pour, check on the way, and explain what is wrong."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+import duckdb
 import pyarrow as pa
 
 from loan_pipeline.bank.arrow import check_batch
 from loan_pipeline.bank.database import BankReader
+from loan_pipeline.bank.embedded_reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError, SourceError
 from loan_pipeline.bank.source import Locating, Source
-from loan_pipeline.bank.validate import Violation, find_violations
+from loan_pipeline.bank.validate import Violation, relation_violations, row_violations
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
 from loan_pipeline.progress import track
 
 logger = logging.getLogger(__name__)
 
 _VIOLATIONS_SHOWN = 10
+
+Pouring = Callable[[Table, Iterator[pa.RecordBatch]], int]
 
 
 def refuse_unless_managed(managed: bool, bank: str) -> None:
@@ -27,41 +32,79 @@ def refuse_unless_managed(managed: bool, bank: str) -> None:
         )
 
 
-def pour(source: Source, into: Callable[[Table, Iterator[pa.RecordBatch]], int]) -> dict[str, int]:
-    """Hand every table's checked batches to `into`, which answers the number of rows."""
+def pour(source: Source, into: Pouring) -> dict[str, int]:
+    """Hand every table's checked batches to `into`, which answers the number of rows.
+
+    Raises:
+        SourceError: after the first table whose rows break the contract.
+    """
     counts: dict[str, int] = {}
     for table in TABLES:
+        rules = _RowRules(table)
         with track(f"Filling {table.name}") as task:
 
-            def batches(table: Table = table) -> Iterator[pa.RecordBatch]:
+            def batches(
+                table: Table = table, rules: "_RowRules" = rules
+            ) -> Iterator[pa.RecordBatch]:
                 for batch in source.batches(table):
                     check_batch(table, batch, source.name)
+                    rules.check(batch)
                     yield batch
                     task.advance(batch.num_rows)
 
             counts[table.name] = into(table, batches())
+        refuse(rules.violations(), source)
     return counts
 
 
-def require_contract(reader: BankReader, source: Source) -> None:
-    """Refuse what was poured where it breaks the contract.
+class _RowRules:
+    """Checks a table's rows on their way, with the very SQL that checks them in a database."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        # One thread: the other processor is the database's.
+        self._connection = duckdb.connect(config={"threads": 1})
+        self._reader = EmbeddedReader(self._connection)
+        self._found: dict[tuple[str, str], Violation] = {}
+
+    def check(self, batch: pa.RecordBatch) -> None:
+        """Note the rules that the batch breaks."""
+        self._connection.register(self._table.name, batch)
+        for violation in row_violations(self._reader, self._table):
+            rule = (violation.column, violation.rule)
+            before = self._found.get(rule, replace(violation, count=0))
+            self._found[rule] = replace(before, count=before.count + violation.count)
+
+    def violations(self) -> list[Violation]:
+        """What was found, with the counts of all batches and the first one's examples."""
+        return list(self._found.values())
+
+
+def require_relations(reader: BankReader, source: Source) -> None:
+    """Refuse what was poured where keys, references or owners break the contract.
 
     Raises:
         SourceError: with every blocking violation, and where the rows stand.
     """
     with track("Validating"):
-        found = list(find_violations(reader))
-    blocking = [violation for violation in found if violation.blocking]
-    for violation in found:
-        if not violation.blocking:
+        refuse(list(relation_violations(reader)), source)
+
+
+def refuse(violations: Iterable[Violation], source: Source) -> None:
+    """Log the violations that do not block, and raise a SourceError of those that do."""
+    blocking = []
+    for violation in violations:
+        if violation.blocking:
+            blocking.append(_located(violation, source))
+        else:
             logger.warning("%s: %s", source.name, violation)
     if blocking:
-        lines = [_located(violation, source) for violation in blocking[:_VIOLATIONS_SHOWN]]
+        shown = blocking[:_VIOLATIONS_SHOWN]
         if len(blocking) > _VIOLATIONS_SHOWN:
-            lines.append(f"and {len(blocking) - _VIOLATIONS_SHOWN} more")
+            shown.append(f"and {len(blocking) - _VIOLATIONS_SHOWN} more")
         raise SourceError(
             f"{source.name} does not keep the contract, so the bank was left as it was:\n  "
-            + "\n  ".join(lines)
+            + "\n  ".join(shown)
             + "\nCorrect these rows and fill again."
         )
 

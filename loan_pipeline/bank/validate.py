@@ -4,16 +4,18 @@ One text serves DuckDB and MariaDB. Filling refuses blocking violations; the ass
 raw tables report them all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from loan_pipeline.bank.database import Bank, BankReader
 from loan_pipeline.contracts.tables import (
     ACCOUNT,
+    CARD,
     DISP,
     EARLIEST_DATE,
     LATEST_DATE,
     LOAN,
+    ORDER,
     TABLES,
     TABLES_BY_NAME,
     Column,
@@ -69,14 +71,21 @@ def find_violations(reader: BankReader) -> Iterator[Violation]:
         wrong_shape = list(_shape(reader, table))
         yield from wrong_shape
         if not wrong_shape:
-            sound.append(table.name)
-            yield from _keys(reader, table)
-            yield from _values(reader, table)
-    for table in TABLES:
+            sound.append(table)
+            yield from row_violations(reader, table)
+    yield from relation_violations(reader, sound)
+
+
+def relation_violations(
+    reader: BankReader, tables: Sequence[Table] = TABLES
+) -> Iterator[Violation]:
+    """Rules across rows: keys, references among `tables`, owners."""
+    for table in tables:
+        yield from _keys(reader, table)
         for key in table.foreign_keys:
-            if table.name in sound and key.table in sound:
+            if TABLES_BY_NAME[key.table] in tables:
                 yield from _references(reader, table, key.column, TABLES_BY_NAME[key.table])
-    if {DISP.name, LOAN.name, ACCOUNT.name} <= set(sound):
+    if {DISP, LOAN, ACCOUNT} <= set(tables):
         yield from _owners(reader)
 
 
@@ -97,23 +106,32 @@ def _shape(reader: BankReader, table: Table) -> Iterator[Violation]:
 
 
 def _keys(reader: BankReader, table: Table) -> Iterator[Violation]:
-    key, name = table.primary_key, table.name
-    [(rows, distinct)] = reader.rows(f'SELECT COUNT(*), COUNT(DISTINCT "{key}") FROM "{name}"')
+    key, name = f'"{table.primary_key}"', reader.sql_name(table)
+    [(rows, distinct)] = reader.rows(f"SELECT COUNT(*), COUNT(DISTINCT {key}) FROM {name}")
     if rows == 0:
-        yield Violation(name, key, "the table is empty", 0, (), blocking=name != "card")
+        # A bank may do without cards and permanent orders, not without the others.
+        needed = table not in (CARD, ORDER)
+        yield Violation(table.name, table.primary_key, "the table is empty", 0, (), needed)
     if rows != distinct:
         repeated = reader.rows(
-            f'SELECT "{key}", COUNT(*) FROM "{name}" WHERE "{key}" IS NOT NULL '
-            f'GROUP BY "{key}" HAVING COUNT(*) > 1 ORDER BY "{key}" LIMIT {_EXAMPLES}'
+            f"SELECT {key}, COUNT(*) FROM {name} WHERE {key} IS NOT NULL "
+            f"GROUP BY {key} HAVING COUNT(*) > 1 ORDER BY {key} LIMIT {_EXAMPLES}"
         )
-        yield Violation(
-            name,
-            key,
-            "is not unique",
-            rows - distinct,
-            tuple(f"{times} x {value}" for value, times in repeated),
-            keys=tuple(value for value, _ in repeated),
+        yield repeated_keys(
+            table, rows - distinct, tuple((value, times) for value, times in repeated)
         )
+
+
+def repeated_keys(table: Table, surplus: int, repeated: tuple[tuple[int, int], ...]) -> Violation:
+    """The violation of a key that is there more than once: `repeated` are keys and times."""
+    return Violation(
+        table.name,
+        table.primary_key,
+        "is not unique",
+        surplus,
+        tuple(f"{times} x {value}" for value, times in repeated),
+        keys=tuple(value for value, _ in repeated),
+    )
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,7 @@ class _Rule:
     words: str
     broken: str  # SQL, true for the rows that break the rule
     blocking: bool = True
+    is_code: bool = False
 
 
 def _rules(reader: BankReader, table: Table) -> Iterator[_Rule]:
@@ -131,13 +150,16 @@ def _rules(reader: BankReader, table: Table) -> Iterator[_Rule]:
         if not column.nullable:
             yield _Rule(column, "is empty", f"{quoted} IS NULL")
         if column.codes:
-            codes = ", ".join(f"'{code}'" for code in column.codes)
+            # Where there may be nothing, some databases write nothing as an empty text.
+            nothing = ("",) if column.nullable or " " in column.codes else ()
+            codes = ", ".join(f"'{code}'" for code in column.codes + nothing)
             # A column that may be empty is a detail: an unknown code there is a kind of "other".
             yield _Rule(
                 column,
                 "is not a known code",
                 f"{reader.exact(quoted)} NOT IN ({codes})",
                 blocking=not column.nullable,
+                is_code=True,
             )
         if column.minimum is not None:
             yield _Rule(column, f"is below {column.minimum:g}", f"{quoted} < {column.minimum}")
@@ -151,27 +173,26 @@ def _rules(reader: BankReader, table: Table) -> Iterator[_Rule]:
             )
 
 
-def _values(reader: BankReader, table: Table) -> Iterator[Violation]:
-    """Count all rules in one pass over the table; look closer only at those broken."""
+def row_violations(reader: BankReader, table: Table) -> Iterator[Violation]:
+    """Rules on single rows: nulls, codes, ranges; counted in one pass over the table."""
     rules = list(_rules(reader, table))
     sums = ", ".join(f"SUM(CASE WHEN {rule.broken} THEN 1 ELSE 0 END)" for rule in rules)
-    [counts] = reader.rows(f'SELECT {sums} FROM "{table.name}"')
+    [counts] = reader.rows(f"SELECT {sums} FROM {reader.sql_name(table)}")
     for rule, count in zip(rules, counts, strict=True):
         if count:
             yield _broken(reader, table, rule, int(count))
 
 
 def _broken(reader: BankReader, table: Table, rule: _Rule, count: int) -> Violation:
-    key, column = table.primary_key, rule.column.name
+    key, column, name = table.primary_key, rule.column.name, reader.sql_name(table)
     rows = reader.rows(
-        f'SELECT "{key}", "{column}" FROM "{table.name}" WHERE {rule.broken} '
+        f'SELECT "{key}", "{column}" FROM {name} WHERE {rule.broken} '
         f'ORDER BY "{key}" LIMIT {_EXAMPLES}'
     )
-    examples: tuple[str, ...]
-    if rule.column.codes and rule.words.endswith("code"):
+    if rule.is_code:
         exact = reader.exact(f'"{column}"')
         codes = reader.rows(
-            f'SELECT MIN("{column}"), COUNT(*) FROM "{table.name}" WHERE {rule.broken} '
+            f'SELECT MIN("{column}"), COUNT(*) FROM {name} WHERE {rule.broken} '
             f"GROUP BY {exact} ORDER BY COUNT(*) DESC, 1 LIMIT {_EXAMPLES}"
         )
         examples = tuple(f"{times} x {code!r}" for code, times in codes)
@@ -186,23 +207,23 @@ def _broken(reader: BankReader, table: Table, rule: _Rule, count: int) -> Violat
 def _references(
     reader: BankReader, table: Table, column: str, parent: Table
 ) -> Iterator[Violation]:
-    orphans = (
-        f'FROM "{table.name}" c LEFT JOIN "{parent.name}" p '
-        f'ON c."{column}" = p."{parent.primary_key}" '
-        f'WHERE p."{parent.primary_key}" IS NULL AND c."{column}" IS NOT NULL'
-    )
-    [(count,)] = reader.rows(f"SELECT COUNT(*) {orphans}")
+    child, child_key = reader.sql_name(table), table.primary_key
+    parent_key = f'p."{parent.primary_key}"'
+    lost = f"{reader.sql_name(parent)} p ON c.k = {parent_key} WHERE {parent_key} IS NULL"
+    # An index answers the distinct values at once; rows are looked at only where some are lost.
+    values = f'(SELECT DISTINCT "{column}" AS k FROM {child} WHERE "{column}" IS NOT NULL) c'
+    [(count,)] = reader.rows(f"SELECT COUNT(*) FROM {values} LEFT JOIN {lost}")
     if count:
-        key = table.primary_key
-        rows = reader.rows(
-            f'SELECT c."{key}", c."{column}" {orphans} ORDER BY c."{key}" LIMIT {_EXAMPLES}'
-        )
+        orphans = f"""(SELECT "{child_key}" AS id, "{column}" AS k FROM {child}) c LEFT JOIN {lost}
+            AND c.k IS NOT NULL"""
+        [(count,)] = reader.rows(f"SELECT COUNT(*) FROM {orphans}")
+        rows = reader.rows(f"SELECT c.id, c.k FROM {orphans} ORDER BY c.id LIMIT {_EXAMPLES}")
         yield Violation(
             table.name,
             column,
             f"refers to no row of {parent.name}",
             count,
-            tuple(f"{key} {row_key}: {value}" for row_key, value in rows),
+            tuple(f"{child_key} {row_key}: {value}" for row_key, value in rows),
             keys=tuple(row_key for row_key, _ in rows),
         )
 
@@ -212,14 +233,15 @@ def _owners(reader: BankReader) -> Iterator[Violation]:
     kind = reader.exact('d."type"')
     owners = (
         f'SELECT a."account_id" AS account_id, COUNT(d."disp_id") AS owners, '
-        f'MAX(d."disp_id") AS newest FROM "account" a LEFT JOIN "disp" d '
+        f'MAX(d."disp_id") AS newest '
+        f"FROM {reader.sql_name(ACCOUNT)} a LEFT JOIN {reader.sql_name(DISP)} d "
         f'ON d."account_id" = a."account_id" AND {kind} = \'OWNER\' GROUP BY a."account_id"'
     )
     for rule, condition, keyed in (
         ("names more than one owner of an account", "o.owners > 1", True),
         (
             "names no owner of an account that has a loan",
-            'o.owners = 0 AND o.account_id IN (SELECT "account_id" FROM "loan")',
+            f'o.owners = 0 AND o.account_id IN (SELECT "account_id" FROM {reader.sql_name(LOAN)})',
             False,
         ),
     ):
