@@ -89,19 +89,24 @@ def model_inputs(loans: pd.DataFrame, name: FeatureSet) -> pd.DataFrame:
     """
     features = feature_set(name)
     _require_columns(loans, [feature.name for feature in features])
-    columns = {feature.name: _encoded(loans[feature.name], feature) for feature in features}
-    return pd.DataFrame(columns, index=loans.index)
+    columns = {feature.name: encoded(loans, feature) for feature in features}
+    return pd.DataFrame(columns, index=loans.index).astype("float32")
 
 
-def _encoded(values: pd.Series, feature: Feature) -> pd.Series:
+def encoded(rows: pd.DataFrame, feature: Feature) -> pd.Series:
+    """One feature as the model's numbers, not rounded yet; nulls and unknown codes become NaN.
+
+    Raises:
+        UnsuitableLoans: the column is missing, or holds no numbers.
+    """
+    _require_columns(rows, (feature.name,))
+    values = rows[feature.name]
     if feature.codes:
-        numbers = values.map({code: feature.encode(code) for code in feature.codes})
-    else:
-        try:
-            numbers = pd.to_numeric(values)
-        except (TypeError, ValueError) as error:
-            raise UnsuitableLoans(f"feature {feature.name} must hold numbers: {error}") from error
-    return numbers.astype("float32")
+        return values.map({code: feature.encode(code) for code in feature.codes}).astype("float64")
+    try:
+        return pd.to_numeric(values).astype("float64")
+    except (TypeError, ValueError) as error:
+        raise UnsuitableLoans(f"feature {feature.name} must hold numbers: {error}") from error
 
 
 def _require_columns(loans: pd.DataFrame, names: list[str] | tuple[str, ...]) -> None:

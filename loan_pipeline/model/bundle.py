@@ -1,0 +1,199 @@
+"""Makes the folder of a bundle: graph, look-up, report, pictures, and the manifest last."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from loan_pipeline.contracts.bundle import (
+    ACCOUNTS_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    BundleFeature,
+    BundleFile,
+    BundleManifest,
+    Training,
+)
+from loan_pipeline.contracts.features import Feature, feature_set
+from loan_pipeline.model.accounts import write_accounts
+from loan_pipeline.model.errors import ModelError
+from loan_pipeline.model.inputs import FloatArray, IntArray, model_inputs, with_outcome
+from loan_pipeline.model.train import TrainedPredictor
+from loan_pipeline.model.validation import Validation
+
+_SOFTWARE = (
+    "loan-pipeline",
+    "autogluon.tabular",
+    "catboost",
+    "lightgbm",
+    "numpy",
+    "onnx",
+    "onnxmltools",
+    "onnxruntime",
+    "scikit-learn",
+    "skl2onnx",
+    "xgboost",
+    "xgboost-cpu",
+)
+_DECILES = np.linspace(0, 1, 11)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a bundle was made from.
+
+    Attributes:
+        snapshot_id: the snapshot that the loans and accounts were built from.
+        as_of: up to when the snapshot knows the accounts, exclusive.
+        run_id: the run that trained the predictor.
+        code_revision: the commit of this software, where known.
+    """
+
+    snapshot_id: str
+    as_of: date
+    run_id: str
+    code_revision: str | None = None
+
+
+def write_bundle(
+    folder: Path,
+    trained: TrainedPredictor,
+    model: bytes,
+    validation: Validation,
+    loans: pd.DataFrame,
+    serving: pd.DataFrame | None,
+    origin: Origin,
+) -> BundleManifest:
+    """Write a bundle's files into the empty `folder`, the manifest last.
+
+    Args:
+        folder: is made where it does not exist.
+        trained: the predictor for release.
+        model: its exported graph.
+        validation: what was measured.
+        loans: the loans it was trained on.
+        serving: one row per account as `serving_features` makes them; None where the feature set
+            needs no look-up.
+        origin: what everything was made from.
+
+    Raises:
+        ModelError: the behavioural set without accounts.
+        OSError: the folder cannot be written.
+    """
+    facts = trained.facts
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(model)
+    if facts.feature_set == "behavioural":
+        if serving is None or serving.empty:
+            raise ModelError("a behavioural bundle needs the accounts' features, and got none")
+        write_accounts(serving, facts.feature_set, folder / ACCOUNTS_FILE)
+    (folder / METRICS_FILE).write_text(json.dumps(validation.report, indent=1))
+    for name, picture in validation.pictures.items():
+        (folder / name).write_text(picture)
+    files = {path.name: _fingerprint(path) for path in sorted(folder.iterdir())}
+    created = datetime.now(UTC)
+    manifest = BundleManifest(
+        feature_set=facts.feature_set,
+        version=_version(created, files),
+        created_at=created,
+        contract_version=facts.contract_version,
+        features=_described(loans, trained),
+        as_of=origin.as_of,
+        threshold=facts.threshold,
+        training=Training(
+            snapshot_id=origin.snapshot_id,
+            run_id=origin.run_id,
+            recipe=facts.recipe,
+            target=facts.target,
+            n_train=facts.n_train,
+            bad_train=facts.bad_train,
+            first_loan_date=date.fromisoformat(facts.first_loan_date),
+            last_loan_date=date.fromisoformat(facts.last_loan_date),
+            seconds_train=facts.seconds_train,
+        ),
+        metrics=validation.metrics,
+        software=_software(),
+        code_revision=origin.code_revision,
+        files=files,
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1))
+    return manifest
+
+
+def code_revision() -> str | None:
+    """The commit that this software runs from; None where it is no checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _described(loans: pd.DataFrame, trained: TrainedPredictor) -> tuple[BundleFeature, ...]:
+    known = with_outcome(loans, trained.facts.target)
+    inputs = model_inputs(known, trained.facts.feature_set)
+    paid_off = known["paid_off"].to_numpy()
+    return tuple(
+        _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), paid_off)
+        for feature in feature_set(trained.facts.feature_set)
+    )
+
+
+def _describe(feature: Feature, values: FloatArray, paid_off: IntArray) -> BundleFeature:
+    null = np.isnan(values)
+    known = values[~null]
+    quantiles = np.quantile(known, _DECILES) if len(known) else ()
+    return BundleFeature(
+        name=feature.name,
+        baseline=_typical(feature, values[paid_off == 1]),
+        quantiles=tuple(float(quantile) for quantile in quantiles),
+        null_share=float(null.mean()),
+    )
+
+
+def _typical(feature: Feature, values: FloatArray) -> float | None:
+    """The most frequent code or the median; None where most loans have no value."""
+    known = values[~np.isnan(values)]
+    if 2 * len(known) <= len(values):
+        return None
+    if feature.codes:
+        return float(np.bincount(known.astype(np.int64)).argmax())
+    # A value that occurs: half a client or half a transaction would be nobody's.
+    return float(np.quantile(known, 0.5, method="lower"))
+
+
+def _fingerprint(path: Path) -> BundleFile:
+    data = path.read_bytes()
+    return BundleFile(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _version(created: datetime, files: Mapping[str, BundleFile]) -> str:
+    digests = "".join(file.sha256 for _, file in sorted(files.items()))
+    fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:8]
+    return f"{created:%Y%m%dT%H%M%S%fZ}-{fingerprint}"
+
+
+def _software() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _SOFTWARE:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
