@@ -67,6 +67,12 @@ class Bank(Protocol):
 
 def open_bank(settings: Settings) -> Bank:
     """The bank that the settings name: MariaDB at `database_url`, else the embedded file."""
-    from loan_pipeline.bank.embedded import EmbeddedBank
+    if settings.database_url is None:
+        from loan_pipeline.bank.embedded import EmbeddedBank
 
-    return EmbeddedBank(settings.embedded_bank_path, managed=settings.bank_managed)
+        return EmbeddedBank(settings.embedded_bank_path, managed=settings.bank_managed)
+    from loan_pipeline.bank.address import parse_address
+    from loan_pipeline.bank.mariadb import MariaDBBank
+
+    address = parse_address(settings.database_url.get_secret_value(), bastion=settings.bastion)
+    return MariaDBBank(address, managed=settings.bank_managed)

@@ -11,5 +11,9 @@ class BankUnreachable(BankError):
     """The database server does not answer, refuses us, or the connection was lost."""
 
 
+class BankConnectionLost(BankUnreachable):
+    """The connection to the server broke while it was in use."""
+
+
 class SourceError(LoanPipelineError):
     """A source is missing, unreadable or holds values that are not what they must be."""
