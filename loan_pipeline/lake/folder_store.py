@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ class FolderStore:
         """See `Store`."""
         with self._translated(key):
             return self.path(key).is_file()
+
+    def modified(self, key: str) -> datetime:
+        """See `Store`."""
+        with self._translated(key):
+            return datetime.fromtimestamp(self.path(key).stat().st_mtime, UTC)
 
     def list(self, prefix: str = "") -> Sequence[str]:
         """See `Store`."""

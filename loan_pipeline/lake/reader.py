@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Column, Table
 from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import SnapshotError, folder_of
 from loan_pipeline.lake.store import Store, StoreError
 
 if TYPE_CHECKING:
     import duckdb
     import ibis
+    import pyarrow.dataset
     import pyarrow.fs
     from ibis.backends.duckdb import Backend
-
-    from loan_pipeline.lake.s3_store import S3Store
 
 
 def open_snapshot(
@@ -49,7 +49,7 @@ def open_snapshot(
             f"{folder_of(manifest.snapshot_id)}/{f.key}" for f in manifest.tables[table.name].files
         ]
         view = f"{manifest.snapshot_id}.{table.name}"
-        source = _source(store, files, f"{view}.files", connection.con)
+        source = _source(store, table, files, f"{view}.files", connection.con)
         _create_view(table, source, view, manifest.snapshot_id, connection.con)
         tables[table.name] = connection.table(view)
     return tables
@@ -74,48 +74,75 @@ def _verify_sizes(store: Store, manifest: SnapshotManifest) -> None:
 
 
 def _source(
-    store: Store, files: list[str], name: str, connection: "duckdb.DuckDBPyConnection"
+    store: Store,
+    table: Table,
+    files: list[str],
+    name: str,
+    connection: "duckdb.DuckDBPyConnection",
 ) -> str:
     """What DuckDB selects the files' rows from.
 
     A folder is read by DuckDB itself. On S3 pyarrow reads for it, only the columns that a query
     needs: DuckDB's own S3 reader is an extension that it would have to download first.
     """
-    if isinstance(store, FolderStore):
-        return f"read_parquet([{', '.join(_text(str(store.path(file))) for file in files)}])"
-    import pyarrow.dataset
-
-    from loan_pipeline.lake.s3_store import S3Store
-
-    if not isinstance(store, S3Store):
-        raise StoreError(f"{store.url}: snapshots are read from a folder or from S3")
-    paths = [f"{store.bucket}/{store.full_key(file)}" for file in files]
-    dataset = pyarrow.dataset.dataset(paths, filesystem=arrow_filesystem(store), format="parquet")
-    connection.register(name, dataset)
+    if not files:
+        columns = (f"NULL::{duckdb_type(c)} AS {_name(c.name)}" for c in table.columns)
+        return f"(SELECT {', '.join(columns)} WHERE false)"
+    paths = [arrow_path(store, file) for file in files]
+    # DuckDB would take these characters in a path for wildcards.
+    if isinstance(store, FolderStore) and not set("*?[") & set("".join(paths)):
+        return f"read_parquet([{', '.join(_text(path) for path in paths)}])"
+    connection.register(name, arrow_dataset(store, files))
     return _name(name)
 
 
-def arrow_filesystem(store: "S3Store") -> "pyarrow.fs.S3FileSystem":
-    """Arrow's S3 with the credentials, region and endpoint that boto3 found for the store."""
+def arrow_dataset(store: Store, files: list[str]) -> "pyarrow.dataset.Dataset":
+    """The Parquet files as one Arrow dataset; nothing is read but the first one's schema."""
+    import pyarrow.dataset
+
+    return pyarrow.dataset.dataset(
+        [arrow_path(store, file) for file in files],
+        filesystem=arrow_filesystem(store),
+        format="parquet",
+    )
+
+
+def arrow_path(store: Store, key: str) -> str:
+    """What `arrow_filesystem` calls the key."""
+    if isinstance(store, S3Store):
+        return f"{store.bucket}/{store.full_key(key)}"
+    return str(_folder(store).path(key))
+
+
+def arrow_filesystem(store: Store) -> "pyarrow.fs.FileSystem":
+    """Arrow's access to the store; on S3 with what boto3 found: credentials, region, endpoint."""
     import pyarrow.fs
 
+    if not isinstance(store, S3Store):
+        return pyarrow.fs.LocalFileSystem()
     credentials = store.session.get_credentials()
     if credentials is None:
-        raise StoreError(f"no AWS credentials found for {store.url}")
+        raise StoreError(f"there are no AWS credentials for {store.url}")
     frozen = credentials.get_frozen_credentials()
     endpoint = urlsplit(store.client.meta.endpoint_url)
-    own = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    aws = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
     return pyarrow.fs.S3FileSystem(
         access_key=frozen.access_key,
         secret_key=frozen.secret_key,
         session_token=frozen.token,
         region=store.region,
-        endpoint_override=None if own else endpoint.netloc,
+        endpoint_override=None if aws else endpoint.netloc,
         scheme=endpoint.scheme,
         retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=6),
         connect_timeout=5,
         request_timeout=60,
     )
+
+
+def _folder(store: Store) -> FolderStore:
+    if not isinstance(store, FolderStore):
+        raise StoreError(f"{store.url}: snapshots are read from a folder or from S3")
+    return store
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -105,6 +106,12 @@ class S3Store:
         except StoreKeyMissing:
             return False
         return True
+
+    def modified(self, key: str) -> datetime:
+        """See `Store`."""
+        with self._translated("s3:GetObject", key):
+            answer = self.client.head_object(Bucket=self.bucket, Key=self.full_key(key))
+        return answer["LastModified"]
 
     def list(self, prefix: str = "") -> Sequence[str]:
         """See `Store`."""

@@ -7,6 +7,7 @@ only where the store is on S3. What the bytes mean belongs to `snapshot` and the
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -70,6 +71,9 @@ class Store(Protocol):
 
     def exists(self, key: str) -> bool:
         """Whether something is stored under exactly this key."""
+
+    def modified(self, key: str) -> datetime:
+        """When the value was stored, in UTC; raises `StoreKeyMissing`."""
 
     def list(self, prefix: str = "") -> Sequence[str]:
         """Every key in the folder `prefix` and below it, sorted."""

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_what_was_written_is_read_back_and_replaced(store: Store) -> None:
     assert store.exists("a/b.json")
     assert not store.exists("a")
     assert not store.exists("a/b")
+
+
+def test_the_time_of_storing_is_known(store: Store) -> None:
+    store.write("a", b"1")
+    assert abs((store.modified("a") - datetime.now(UTC)).total_seconds()) < 60
+    with pytest.raises(StoreKeyMissing):
+        store.modified("b")
 
 
 def test_a_missing_key_is_named(store: Store) -> None:
