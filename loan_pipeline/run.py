@@ -116,7 +116,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
     minutes, seconds = divmod(round(summary.seconds), 60)
 
     def row(label: str, cells: dict[FeatureSet, str]) -> str:
-        return f"  {label:<{width}}  " + "".join(f"{cells[name]:<22}" for name in releases).rstrip()
+        return f"  {label:<{width}}  " + "".join(f"{cells[name]:<28}" for name in releases).rstrip()
 
     lines = [
         "",

@@ -1,0 +1,269 @@
+"""Per feature set: the predictor, its metrics, the gate's checks, and the release."""
+
+import base64
+import tempfile
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loan_pipeline.contracts.bundle import BundleManifest, Metric
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
+from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
+from loan_pipeline.defs.resources import LakeResource
+from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
+from loan_pipeline.model import gate
+from loan_pipeline.model.bundle import Origin, code_revision, write_bundle
+from loan_pipeline.model.evaluate import split_out_of_time
+from loan_pipeline.model.export import export_onnx
+from loan_pipeline.model.inputs import TARGETS, with_outcome
+from loan_pipeline.model.parity import check_parity
+from loan_pipeline.model.recipes import RECIPE_NAMES, recipe, require_exportable
+from loan_pipeline.model.release import Evidence, publish
+from loan_pipeline.model.train import load_predictor, train_predictor
+from loan_pipeline.model.validation import Validation, validate
+from loan_pipeline.settings import Settings
+
+RecipeChoice = Enum("RecipeChoice", {name: name for name in RECIPE_NAMES})  # type: ignore[misc]
+TargetChoice = Enum("TargetChoice", {name: name for name in TARGETS})  # type: ignore[misc]
+
+
+class TrainingConfig(dg.Config):
+    """How to train.
+
+    Attributes:
+        recipe: which models, bagged and averaged how.
+        target: observed counts running loans too, finished does not.
+        seed: the same seed and loans give the same predictor.
+    """
+
+    recipe: RecipeChoice = RecipeChoice["default"]
+    target: TargetChoice = TargetChoice["observed"]
+    seed: int = 0
+
+
+def model_assets(name: FeatureSet) -> dg.Definitions:
+    """The three assets of one feature set, and the checks that stand before its release."""
+
+    @dg.asset(
+        key=[name, "predictor"],
+        group_name=name,
+        kinds={"autogluon", "onnx"},
+        description=f"AutoGluon's predictor on the {name} features, trained on all loans; its twin "
+        "for the out-of-time test, trained on the older ones; and the exported graph.",
+    )
+    def predictor(
+        context: dg.AssetExecutionContext,
+        config: TrainingConfig,
+        loan_features: FeatureTable,
+        lake: LakeResource,
+    ) -> dg.MaterializeResult[PredictorRecord]:
+        chosen, target = recipe(config.recipe.value), config.target.value
+        require_exportable(chosen)
+        loans = read_feature_table(lake.open(), loan_features)
+        older, _ = split_out_of_time(with_outcome(loans, target))
+        folder = Settings().models_path / name
+        trained = train_predictor(
+            loans, name, chosen, target, folder / "predictor", seed=config.seed
+        )
+        train_predictor(older, name, chosen, target, folder / "twin", seed=config.seed)
+        graph = folder / "model.onnx"
+        graph.write_bytes(export_onnx(trained).SerializeToString())
+        facts = trained.facts
+        return dg.MaterializeResult(
+            value=PredictorRecord(
+                feature_set=name,
+                snapshot_id=loan_features.snapshot_id,
+                run_id=context.run_id,
+                predictor=str(folder / "predictor"),
+                twin=str(folder / "twin"),
+                graph=str(graph),
+            ),
+            metadata={
+                "recipe": chosen.name,
+                "target": target,
+                "loans": facts.n_train,
+                "bad_loans": facts.bad_train,
+                "seconds_train": round(facts.seconds_train, 1),
+                "threshold": facts.threshold,
+                "path": dg.MetadataValue.path(str(folder / "predictor")),
+                "graph_bytes": graph.stat().st_size,
+            },
+        )
+
+    @dg.asset(
+        key=[name, "metrics"],
+        group_name=name,
+        kinds={"python"},
+        ins={"trained": dg.AssetIn([name, "predictor"])},
+        description="What the predictor is worth: out of fold, and out of time by its twin.",
+    )
+    def metrics(
+        trained: PredictorRecord, loan_features: FeatureTable, lake: LakeResource
+    ) -> dg.MaterializeResult[MetricsRecord]:
+        loans = read_feature_table(lake.open(), loan_features)
+        validation = validate(
+            load_predictor(Path(trained.predictor)), load_predictor(Path(trained.twin)), loans
+        )
+        return dg.MaterializeResult(
+            value=MetricsRecord.of(validation), metadata=metrics_metadata(validation)
+        )
+
+    @dg.asset_check(
+        asset=predictor,
+        name="export_parity",
+        blocking=True,
+        additional_ins={"loan_features": dg.AssetIn("loan_features")},
+        description="The exported graph answers what the predictor answers.",
+    )
+    def export_parity(
+        predictor: PredictorRecord, loan_features: FeatureTable, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        parity = check_parity(
+            load_predictor(Path(predictor.predictor)),
+            Path(predictor.graph).read_bytes(),
+            read_feature_table(lake.open(), loan_features),
+        )
+        return _check_result(gate.check_parity_proven(parity))
+
+    metrics_key = dg.AssetKey([name, "metrics"])
+
+    @dg.multi_asset_check(
+        name=f"{name}_gate",
+        specs=[
+            dg.AssetCheckSpec(
+                check,
+                asset=metrics_key,
+                blocking=True,
+                additional_deps=["loan_features"],
+                description=description,
+            )
+            for check, description in GATE.items()
+        ],
+        ins={
+            "measured": dg.AssetIn(metrics_key),
+            "loan_features": dg.AssetIn("loan_features"),
+        },
+    )
+    def release_gate(
+        measured: MetricsRecord, loan_features: FeatureTable, lake: LakeResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        store = lake.open()
+        validation = measured.validation()
+        loans = read_feature_table(store, loan_features)
+        champion = gate.released_champion(store, name)
+        for check in (
+            gate.check_roc_auc(validation, Settings().minimum_roc_auc),
+            gate.check_calibration(validation),
+            gate.check_not_worse(validation, champion, loans),
+        ):
+            yield _check_result(check, metrics_key)
+
+    @dg.asset(
+        key=[name, "release"],
+        group_name=name,
+        kinds={"onnx", "s3"},
+        ins={
+            "trained": dg.AssetIn([name, "predictor"]),
+            "measured": dg.AssetIn(metrics_key),
+        },
+        description="The bundle that the web app scores with, and the pointer to it.",
+    )
+    def release(
+        trained: PredictorRecord,
+        measured: MetricsRecord,
+        loan_features: FeatureTable,
+        account_features: FeatureTable,
+        lake: LakeResource,
+    ) -> dg.MaterializeResult[BundleManifest]:
+        store = lake.open()
+        validation = measured.validation()
+        serving = read_feature_table(store, account_features) if name == "behavioural" else None
+        with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
+            manifest = write_bundle(
+                Path(folder),
+                load_predictor(Path(trained.predictor)),
+                Path(trained.graph).read_bytes(),
+                validation,
+                read_feature_table(store, loan_features),
+                serving,
+                Origin(
+                    trained.snapshot_id, account_features.as_of, trained.run_id, code_revision()
+                ),
+            )
+            test = validation.out_of_time
+            evidence = Evidence(
+                out_of_time=dict(
+                    zip(test.loan_ids.tolist(), test.probabilities.tolist(), strict=True)
+                )
+            )
+            publish(store, Path(folder), manifest, evidence, keep=Settings().keep_releases)
+        return dg.MaterializeResult(
+            value=manifest,
+            metadata={
+                "version": manifest.version,
+                "threshold": manifest.threshold,
+                "bytes": sum(file.bytes for file in manifest.files.values()),
+            },
+        )
+
+    return dg.Definitions(
+        assets=[predictor, metrics, release], asset_checks=[export_parity, release_gate]
+    )
+
+
+GATE = {
+    "roc_auc": "Out of time, ROC AUC is not below LOAN_MINIMUM_ROC_AUC.",
+    "calibration": "Out of time, probabilities are not too high or too low beyond chance.",
+    "not_worse_than_released": "On the same loans, not significantly worse than the release.",
+}
+
+
+def _check_result(check: gate.Check, asset_key: dg.AssetKey | None = None) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=check.passed,
+        asset_key=asset_key,
+        check_name=check.name if asset_key else None,
+        description=check.says,
+        metadata=dict(check.figures),
+    )
+
+
+def metrics_metadata(validation: Validation) -> dict[str, Any]:
+    """Figures with their intervals as a table, single ones for the UI's plots, and pictures."""
+    flat = {
+        f"{sample}_{name}": metric.value
+        for sample, of_sample in validation.metrics.items()
+        for name, metric in of_sample.items()
+        if name in ("roc_auc", "average_precision", "brier", "balanced_accuracy")
+    }
+    pictures = {
+        Path(name).stem: dg.MetadataValue.md(f"![{Path(name).stem}]({_data_uri(picture)})")
+        for name, picture in validation.pictures.items()
+    }
+    return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
+
+
+def _table(metrics: Mapping[str, Mapping[str, Metric]]) -> str:
+    samples = list(metrics)
+    lines = [
+        "| | " + " | ".join(sample.replace("_", " ") for sample in samples) + " |",
+        "| --- |" + " --- |" * len(samples),
+    ]
+    for name in metrics[samples[0]]:
+        cells = (metrics[sample][name] for sample in samples)
+        figures = " | ".join(f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" for c in cells)
+        lines.append(f"| {name.replace('_', ' ')} | {figures} |")
+    return "\n".join(lines)
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+@dg.definitions
+def models() -> dg.Definitions:
+    """The assets of both feature sets."""
+    return dg.Definitions.merge(*(model_assets(name) for name in FEATURE_SET_NAMES))
