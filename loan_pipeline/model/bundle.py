@@ -27,7 +27,7 @@ from loan_pipeline.contracts.features import Feature, feature_set
 from loan_pipeline.model.accounts import write_accounts
 from loan_pipeline.model.errors import ModelError
 from loan_pipeline.model.inputs import FloatArray, IntArray, model_inputs, with_outcome
-from loan_pipeline.model.train import TrainedPredictor
+from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.model.validation import Validation
 
 _SOFTWARE = (

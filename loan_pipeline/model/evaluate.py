@@ -14,7 +14,7 @@ from loan_pipeline.model.calibration import cross_fitted
 from loan_pipeline.model.errors import UnsuitableLoans
 from loan_pipeline.model.inputs import require_enough
 from loan_pipeline.model.metrics import ScoredLoans, measure
-from loan_pipeline.model.train import TrainedPredictor
+from loan_pipeline.model.predictor import TrainedPredictor
 
 SHOWN = ("roc_auc", "average_precision", "balanced_accuracy", "brier")
 OUT_OF_TIME_SHARE = 0.2

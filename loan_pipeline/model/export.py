@@ -17,8 +17,8 @@ from loan_pipeline.model import quiet
 from loan_pipeline.model.calibration import SCORE_MARGIN, Platt
 from loan_pipeline.model.errors import NotExportable
 from loan_pipeline.model.onnx_families import OPSETS, FittedGraph, convert
+from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.model.recipes import recipe, require_exportable
-from loan_pipeline.model.train import TrainedPredictor
 
 _IR_VERSION = 8
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from loan_pipeline.model.inputs import model_inputs
 from loan_pipeline.model.metrics import Measure, ScoredLoans
-from loan_pipeline.model.train import TrainedPredictor
+from loan_pipeline.model.predictor import TrainedPredictor
 
 _REPEATS = 10
 _MOST_LOANS = 1000

@@ -5,6 +5,7 @@ finding those, and the risk is one minus the probability. Everything is a weight
 sorted once, so that a bootstrap draw costs no sorting.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ class Measure:
         weights = np.ones(len(self.good)) if weights is None else weights
         good, bad = weights * self.good, weights * (1 - self.good)
         if good.sum() == 0 or bad.sum() == 0:
-            return dict.fromkeys(METRICS, np.nan)
+            return dict.fromkeys(METRICS, np.nan) | self.calibration(weights, good)
         return (
             self.ranking(good, bad)
             | self.calibration(weights, good)
@@ -162,11 +163,12 @@ def measure_with_intervals(
 ) -> dict[str, Metric]:
     """Every metric with its 95 % interval over bootstrap draws.
 
-    Paid and unpaid loans are drawn separately, so that every draw holds both.
+    Draws that hold one outcome only, which happens where a sample holds a handful of it, count
+    for the metrics that they allow and no others.
     """
     subject = Measure(scored)
     figures = subject.figures()
-    drawn = [subject.figures(weights) for weights in bootstrap_weights(subject.good, seed, draws)]
+    drawn = [subject.figures(weights) for weights in bootstrap_weights(len(scored), seed, draws)]
     intervals = {}
     for name, value in figures.items():
         low, high = np.nanpercentile([figure[name] for figure in drawn], [2.5, 97.5])
@@ -174,18 +176,12 @@ def measure_with_intervals(
     return intervals
 
 
-def bootstrap_weights(good: FloatArray, seed: int, draws: int) -> list[FloatArray]:
-    """How often each loan is drawn, per draw, paid and unpaid loans drawn separately."""
+def bootstrap_weights(loans: int, seed: int, draws: int) -> Iterator[FloatArray]:
+    """How often each of so many loans is drawn, per draw."""
     generator = np.random.default_rng(seed)
-    drawn = []
     for _ in range(draws):
-        weights = np.zeros(len(good))
-        for outcome in (0.0, 1.0):
-            members = np.flatnonzero(good == outcome)
-            picks = generator.integers(0, len(members), len(members))
-            weights[members] = np.bincount(picks, minlength=len(members))
-        drawn.append(weights)
-    return drawn
+        picks = generator.integers(0, loans, loans)
+        yield np.bincount(picks, minlength=loans).astype(np.float64)
 
 
 def curves(scored: ScoredLoans) -> dict[str, FloatArray]:

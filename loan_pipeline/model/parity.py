@@ -12,7 +12,7 @@ import pandas as pd
 from loan_pipeline.contracts.bundle import ONNX_INPUT, ONNX_OUTPUT
 from loan_pipeline.contracts.features import FeatureSet, feature_set
 from loan_pipeline.model.inputs import FloatArray, model_inputs
-from loan_pipeline.model.train import TrainedPredictor
+from loan_pipeline.model.predictor import TrainedPredictor
 
 LARGEST_DIFFERENCE = 1e-5
 RANDOM_ROWS = 1000

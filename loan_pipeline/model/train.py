@@ -1,117 +1,40 @@
-"""Training: a table of loans and a recipe become a predictor in a folder, and load back.
+"""Training: a table of loans and a recipe become a predictor in a folder.
 
 AutoGluon does the learning; here are the seeds, the fixed averages, the calibration, and the rule
 that an interrupted training leaves the last good predictor in place.
 """
 
-import shutil
-import tempfile
+import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loan_pipeline.contracts.features import FeatureSet, contract_version
 from loan_pipeline.model import quiet
 from loan_pipeline.model.calibration import Platt, calibrate
-from loan_pipeline.model.errors import ModelError, TrainingFailed
-from loan_pipeline.model.inputs import (
-    FloatArray,
-    Target,
-    model_inputs,
-    require_enough,
-    with_outcome,
+from loan_pipeline.model.errors import TrainingFailed, UnsuitableLoans
+from loan_pipeline.model.folders import replacing
+from loan_pipeline.model.inputs import Target, model_inputs, require_enough, with_outcome
+from loan_pipeline.model.predictor import (
+    FACTS_FILE,
+    PREDICTOR_FOLDER,
+    TrainedFacts,
+    TrainedPredictor,
+    load_predictor,
+    out_of_fold_scores,
 )
-from loan_pipeline.model.recipes import Recipe, RecipeName
+from loan_pipeline.model.recipes import Recipe
 from loan_pipeline.progress import track
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
 _LABEL = "paid_off"
-_PREDICTOR = "predictor"
-_FACTS = "trained.json"
 
-
-class TrainedFacts(BaseModel):
-    """What is known of a training beside AutoGluon's own files.
-
-    Attributes:
-        threshold: "paid off" is answered at or above this probability.
-        loan_ids: the training loans, oldest first, with their outcomes in `paid_off`.
-        out_of_fold: uncalibrated scores of the training loans by models that did not see them,
-            in the order of `loan_ids`; empty where the recipe does not bag.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    feature_set: FeatureSet
-    contract_version: str
-    recipe: RecipeName
-    target: Target
-    seed: int
-    n_train: int
-    bad_train: int
-    first_loan_date: str
-    last_loan_date: str
-    seconds_train: float
-    slope: float
-    intercept: float
-    threshold: float
-    cost_ratio: float | None
-    loan_ids: tuple[int, ...]
-    paid_off: tuple[int, ...]
-    out_of_fold: tuple[float, ...]
-
-
-class TrainedPredictor:
-    """A trained AutoGluon predictor with its calibration and threshold."""
-
-    def __init__(self, predictor: "TabularPredictor", facts: TrainedFacts, path: Path) -> None:
-        self.predictor = predictor
-        self.facts = facts
-        self.path = path
-        self.calibration = Platt(facts.slope, facts.intercept)
-
-    def predict_proba(self, loans: pd.DataFrame) -> FloatArray:
-        """Calibrated probabilities of "paid off" for rows with the contract's features."""
-        return self.predict_proba_of_inputs(model_inputs(loans, self.facts.feature_set))
-
-    def predict_proba_of_inputs(self, inputs: pd.DataFrame) -> FloatArray:
-        """The same for encoded inputs, as `model_inputs` makes them."""
-        return self.calibration.apply(self._scores(inputs))
-
-    def scores_by_model(self, loans: pd.DataFrame) -> dict[str, FloatArray]:
-        """Uncalibrated scores of every model, the ensemble among them, by its name."""
-        inputs = model_inputs(loans, self.facts.feature_set)
-        return {name: self._scores(inputs, name) for name in self.predictor.model_names()}
-
-    def seconds_by_model(self) -> dict[str, float]:
-        """Seconds that training took, by model, without the models that it averages."""
-        with quiet.libraries():
-            board = self.predictor.leaderboard(display=False)
-        return {
-            str(name): float(seconds)
-            for name, seconds in zip(board["model"], board["fit_time_marginal"], strict=True)
-        }
-
-    def calibration_of(self, model: str) -> tuple[Platt, float]:
-        """Calibration and threshold that one model alone would have, by the recipe's rule."""
-        if not self.facts.out_of_fold:
-            return self.calibration, self.facts.threshold
-        scores = _out_of_fold_scores(self.predictor, model)
-        outcomes = np.asarray(self.facts.paid_off, dtype=np.int64)
-        return calibrate(scores, outcomes, self.facts.cost_ratio)
-
-    def _scores(self, inputs: pd.DataFrame, model: str | None = None) -> FloatArray:
-        with quiet.libraries():
-            scores = self.predictor.predict_proba(inputs, model=model, as_multiclass=False)
-        return np.asarray(scores, dtype=np.float64)
+logger = logging.getLogger("loan_pipeline")
 
 
 def train_predictor(
@@ -143,68 +66,61 @@ def train_predictor(
     known = with_outcome(loans, target)
     require_enough(known, f"training on the target {target}")
     inputs = model_inputs(known, feature_set)
-    outcomes = known[_LABEL].to_numpy()
-    with _replacing(path) as folder, track(f"Training {feature_set} ({chosen.name})"):
-        started = time.perf_counter()
-        try:
-            predictor = _fit(inputs.assign(**{_LABEL: outcomes}), chosen, folder, seed)
-        except ModelError:
-            raise
-        except Exception as error:
-            raise TrainingFailed(
-                f"training the {feature_set} predictor by recipe {chosen.name} on {len(known)} "
-                f"loans failed in {folder}: {type(error).__name__}: {error}. "
-                f"{path} is as it was before"
-            ) from error
-        scores = _out_of_fold_scores(predictor) if chosen.bag_folds else None
-        platt, threshold = Platt(), 0.5
-        if scores is not None and chosen.calibrated:
-            platt, threshold = calibrate(scores, outcomes, cost_ratio)
-        facts = TrainedFacts(
-            feature_set=feature_set,
-            contract_version=contract_version(feature_set),
-            recipe=chosen.name,
-            target=target,
-            seed=seed,
-            n_train=len(known),
-            bad_train=int((outcomes == 0).sum()),
-            first_loan_date=known["date"].min().date().isoformat(),
-            last_loan_date=known["date"].max().date().isoformat(),
-            seconds_train=time.perf_counter() - started,
-            slope=platt.slope,
-            intercept=platt.intercept,
-            threshold=threshold,
-            cost_ratio=cost_ratio,
-            paid_off=tuple(int(outcome) for outcome in outcomes),
-            loan_ids=tuple(int(loan_id) for loan_id in known["loan_id"]),
-            out_of_fold=() if scores is None else tuple(float(score) for score in scores),
-        )
-        (folder / _FACTS).write_text(facts.model_dump_json())
+    _require_values(inputs, feature_set)
+    started = time.perf_counter()
+    try:
+        with replacing(path) as folder, track(f"Training {feature_set} ({chosen.name})"):
+            table = inputs.assign(**{_LABEL: known[_LABEL]})
+            predictor = _fit(table, chosen, folder, seed)
+            scores = out_of_fold_scores(predictor) if chosen.bag_folds else None
+            platt, threshold = Platt(), 0.5
+            if scores is not None and chosen.calibrated:
+                platt, threshold = calibrate(scores, known[_LABEL].to_numpy(), cost_ratio)
+            facts = TrainedFacts(
+                feature_set=feature_set,
+                contract_version=contract_version(feature_set),
+                recipe=chosen.name,
+                target=target,
+                seed=seed,
+                n_train=len(known),
+                bad_train=int((known[_LABEL] == 0).sum()),
+                first_loan_date=known["date"].min().date().isoformat(),
+                last_loan_date=known["date"].max().date().isoformat(),
+                seconds_train=time.perf_counter() - started,
+                slope=platt.slope,
+                intercept=platt.intercept,
+                threshold=threshold,
+                cost_ratio=cost_ratio,
+                loan_ids=tuple(known["loan_id"].tolist()),
+                paid_off=tuple(known[_LABEL].tolist()),
+                out_of_fold=() if scores is None else tuple(scores.tolist()),
+            )
+            (folder / FACTS_FILE).write_text(facts.model_dump_json())
+    except Exception as error:  # AutoGluon's are of every kind
+        raise TrainingFailed(
+            f"training the {feature_set} predictor by recipe {chosen.name} on {len(known)} loans "
+            f"failed: {type(error).__name__}: {error}. {path} is as it was before"
+        ) from error
     return load_predictor(path)
 
 
-def load_predictor(path: Path) -> TrainedPredictor:
-    """The predictor kept in `path`. Only for folders of our own making: AutoGluon unpickles.
-
-    Raises:
-        ModelError: there is none, or it was made for other features.
-    """
-    from autogluon.tabular import TabularPredictor
-
-    try:
-        facts = TrainedFacts.model_validate_json((path / _FACTS).read_bytes())
-    except FileNotFoundError as error:
-        raise ModelError(f"no trained predictor in {path}: train one first") from error
-    except ValidationError as error:
-        raise ModelError(f"{path / _FACTS} is damaged: train again ({error})") from error
-    if facts.contract_version != contract_version(facts.feature_set):
-        raise ModelError(
-            f"the predictor in {path} was made for another list of {facts.feature_set} features: "
-            "train again"
+def _require_values(inputs: pd.DataFrame, feature_set: FeatureSet) -> None:
+    """Refuse a feature that no loan has; one that all loans share the models ignore."""
+    empty = [str(name) for name in inputs.columns if inputs[name].isna().all()]
+    if empty:
+        raise UnsuitableLoans(
+            f"of the {feature_set} features, no loan has a value of {', '.join(empty)}: the "
+            "table of loans is damaged, or its period is too short; materialise loan_features "
+            "again, or take a longer period"
         )
-    with quiet.libraries():
-        predictor = TabularPredictor.load(str(path / _PREDICTOR), verbosity=0)
-    return TrainedPredictor(predictor, facts, path)
+    constant = [str(name) for name in inputs.columns if inputs[name].nunique(dropna=False) == 1]
+    if constant:
+        logger.warning(
+            "all %d loans have the same %s: the %s model learns nothing from it",
+            len(inputs),
+            ", ".join(constant),
+            feature_set,
+        )
 
 
 def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "TabularPredictor":
@@ -239,7 +155,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
             label=_LABEL,
             problem_type="binary",
             eval_metric="roc_auc" if chosen.calibrated else None,
-            path=str(folder / _PREDICTOR),
+            path=str(folder / PREDICTOR_FOLDER),
             verbosity=0,
             learner_kwargs={"random_state": seed},
         )
@@ -264,27 +180,3 @@ def _hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]
         parameters["ag_args"] = arguments
         families.setdefault(member.family, []).append(parameters)
     return families
-
-
-def _out_of_fold_scores(predictor: "TabularPredictor", model: str | None = None) -> FloatArray:
-    with quiet.libraries():
-        scores = predictor.predict_proba_oof(model=model, as_multiclass=False)
-    return np.asarray(scores, dtype=np.float64)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that takes its place at the end, or is removed on any failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)  # of a training that was killed
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield folder
-        old = folder.with_name(folder.name + "-old")
-        if path.exists():
-            path.rename(old)
-        folder.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -25,7 +25,7 @@ from loan_pipeline.model.importance import permutation_importance
 from loan_pipeline.model.inputs import with_outcome
 from loan_pipeline.model.metrics import ScoredLoans, measure_with_intervals
 from loan_pipeline.model.plots import pictures
-from loan_pipeline.model.train import TrainedPredictor
+from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.progress import track
 
 
