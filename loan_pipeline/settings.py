@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     bastion: str | None = None
 
     keep_snapshots: int = Field(default=5, ge=1)
+    keep_db_snapshots: int = Field(default=1, ge=0)
     keep_releases: int = Field(default=5, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
 

@@ -1,5 +1,6 @@
 """Fixtures for all tests: an S3 server of our own, spoken to over HTTP like any other."""
 
+import logging
 import uuid
 from collections.abc import Iterator
 
@@ -22,6 +23,7 @@ _AWS_VARIABLES = {
 def s3_server() -> Iterator[str]:
     """The URL of an S3 server that lives as long as the tests."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # or it logs every request
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
