@@ -83,7 +83,7 @@ def publish(
         store.upload(folder / MANIFEST_FILE, f"{_prefix(name, version)}/{MANIFEST_FILE}")
         _point(store, name, version, pointer)
         task.advance()
-    _prune(store, name, keep)
+    prune(store, name, keep)
 
 
 def releases(store: Store, name: FeatureSet) -> list[Release]:
@@ -150,7 +150,7 @@ def _point(store: Store, name: FeatureSet, version: str, pointer: Pointer | None
         ) from error
 
 
-def _prune(store: Store, name: FeatureSet, keep: int) -> None:
+def prune(store: Store, name: FeatureSet, keep: int) -> None:
     """Remove what is older than the newest `keep` releases, never the current one.
 
     Folders without a manifest that are newer than those may be a release under way: they stay.

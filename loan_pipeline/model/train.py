@@ -127,7 +127,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     from autogluon.tabular import TabularPredictor
 
     arguments: dict[str, Any] = {
-        "hyperparameters": _hyperparameters(chosen, seed),
+        "hyperparameters": hyperparameters(chosen, seed),
         "presets": chosen.presets,
         "num_gpus": 0,
     }
@@ -163,7 +163,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     return predictor
 
 
-def _hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]]]:
+def hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]]]:
     """The recipe as AutoGluon's `hyperparameters`, members trained in the recipe's order."""
     families: dict[str, list[dict[str, Any]]] = {}
     for position, member in enumerate(chosen.members):
@@ -177,6 +177,7 @@ def _hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]
                 "model_random_seed": 1000 * seed + 100 * position,
                 "vary_seed_across_folds": True,
             }
-        parameters["ag_args"] = arguments
+        if arguments:
+            parameters["ag_args"] = arguments
         families.setdefault(member.family, []).append(parameters)
     return families
