@@ -101,19 +101,31 @@ def _connect_once(address: Address, endpoint: tuple[str, int], *, local_infile: 
         ssl=address.tls_context(),
         defer_connect=True,
     )
-    if address.unix_socket:
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(address.connect_seconds)
-        sock.connect(address.unix_socket)
-    else:
+    sock = _socket(address, endpoint)
+    try:
+        # The greeting must come in time too. TLS takes the socket over, so limit its twin.
+        with sock.dup() as twin:
+            _limit(twin, address.connect_seconds)
+            connection.connect(sock)
+            _limit(twin, 0)
+    except BaseException:
+        sock.close()
+        raise
+    return connection
+
+
+def _socket(address: Address, endpoint: tuple[str, int]) -> socket.socket:
+    if not address.unix_socket:
         sock = socket.create_connection(endpoint, address.connect_seconds)
         _notice_silence(sock)
-    # The greeting must come in time too. TLS takes the socket over, so set the limit on a twin.
-    with sock.dup() as twin:
-        _limit(twin, address.connect_seconds)
-        connection.connect(sock)
-        _limit(twin, 0)
-    return connection
+        return sock
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(address.unix_socket)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _notice_silence(sock: socket.socket) -> None:

@@ -132,7 +132,8 @@ def _load_statement(table: Table, name: str, pipe: Path) -> str:
     for position, column in enumerate(table.columns):
         if column.nullable:
             targets.append(f"@v{position}")
-            settings.append(f"\"{column.name}\" = NULLIF(@v{position}, '')")
+            # Not NULLIF: to it one blank equals nothing.
+            settings.append(f'"{column.name}" = IF(LENGTH(@v{position}) = 0, NULL, @v{position})')
         else:
             targets.append(f'"{column.name}"')
     return (

@@ -1,116 +1,40 @@
 """Real servers that integration tests share: each started once, private, on a free port."""
 
-import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import pymysql
 import pytest
+from mariadb_server import MariaDBServer
 
-_STARTING_SECONDS = 60
-
-
-class MariaDBServer:
-    """A private MariaDB server that a test may also kill and start again.
-
-    Args:
-        folder: where its data, socket and log are; made when it starts first.
-        options: further options of `mariadbd`.
-    """
-
-    user, password = "bank", "it's a p@ss/word"
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.port = _free_port()
-        self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        data = self.folder / "data"
-        as_root = ["--user=root"] if os.geteuid() == 0 else []
-        if not data.exists():
-            subprocess.run(
-                ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal",
-                 "--skip-test-db", f"--datadir={data}", *as_root],
-                check=True, capture_output=True,
-            )  # fmt: skip
-        with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["mariadbd", "--no-defaults", f"--datadir={data}", f"--port={self.port}",
-                 f"--socket={self.folder / 's'}", "--bind-address=127.0.0.1", *as_root,
-                 f"--pid-file={self.folder / 'pid'}", "--innodb-flush-log-at-trx-commit=2",
-                 "--character-set-server=utf8mb4", *self._options],
-                stdout=log, stderr=log,
-            )  # fmt: skip
-        deadline = time.monotonic() + _STARTING_SECONDS
-        while True:
-            try:
-                with self.root():
-                    return
-            except pymysql.OperationalError:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            self._process.wait()
-
-    def root(self, database: str | None = None) -> pymysql.Connection:
-        return pymysql.connect(
-            unix_socket=str(self.folder / "s"), user="root", database=database, autocommit=True
-        )
-
-    def new_database(self, name: str) -> str:
-        """Make an empty database and answer the URL of a user who owns it."""
-        with self.root() as connection, connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
-            cursor.execute(f"CREATE DATABASE `{name}`")
-            cursor.execute(f"CREATE USER IF NOT EXISTS '{self.user}'@'%%' IDENTIFIED BY %s",
-                           (self.password,))  # fmt: skip
-            cursor.execute(f"GRANT ALL ON `{name}`.* TO '{self.user}'@'%'")
-        return (
-            f"mysql+pymysql://{self.user}:it%27s%20a%20p%40ss%2Fword@127.0.0.1:{self.port}/{name}"
-        )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _started(*options: str) -> Iterator[MariaDBServer]:
-    for program in ("mariadbd", "mariadb-install-db"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed (Debian: apt-get install mariadb-server)")
-    # A socket's path must be short, so not pytest's own folder.
-    with tempfile.TemporaryDirectory(prefix="mariadb-") as folder:
-        server = MariaDBServer(Path(folder), *options)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
+StartServer = Callable[..., MariaDBServer]
 
 
 @pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariaDBServer]:
-    """One server for the session; a test that kills it must start its own."""
-    yield from _started()
+def start_mariadb() -> Iterator[StartServer]:
+    """Start a server of one's own with these options of `mariadbd`, gone after the session."""
+    for program in ("mariadbd", "mariadb-install-db"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed (Debian: apt-get install mariadb-server)")
+    with ExitStack() as stack:
+
+        def start(*options: str) -> MariaDBServer:
+            # A socket's path must be short, so not pytest's own folder.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mariadb-"))
+            server = MariaDBServer(Path(folder), *options)
+            stack.callback(server.kill)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(start_mariadb: StartServer) -> MariaDBServer:
+    """One server for the session, for tests that leave it as it is."""
+    return start_mariadb()
 
 
 @pytest.fixture
