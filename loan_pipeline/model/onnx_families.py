@@ -54,7 +54,7 @@ def convert(fitted: Any) -> FittedGraph:
 def _forest(fitted: Any) -> FittedGraph:
     from skl2onnx import convert_sklearn
 
-    columns = tuple(fitted.features)
+    columns = _columns(fitted)
     model = convert_sklearn(
         fitted.model,
         initial_types=[("X", _floats(len(columns)))],
@@ -72,7 +72,7 @@ def _linear(fitted: Any) -> FittedGraph:
     transformers = [part for part in fitted._pipeline.transformers_ if part[0] != "remainder"]
     if [name for name, _, _ in transformers] != ["cont"]:
         raise NotExportable(
-            f"linear model {fitted.name} transforms skewed features by quantiles, which has no "
+            f"{fitted.ag_name} {fitted.name} transforms skewed features by quantiles, which has no "
             "exact ONNX form: set `proc.skew_threshold` to None in its recipe"
         )
     _, preprocessing, columns = transformers[0]
@@ -91,7 +91,7 @@ def _lightgbm(fitted: Any) -> FittedGraph:
     from onnxmltools import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    columns = tuple(fitted.features)
+    columns = _columns(fitted)
     text = fitted.model.model_to_string(num_iteration=fitted.model.best_iteration)
     booster = lightgbm.Booster(model_str=_rounded_thresholds(text))
     model = convert_lightgbm(
@@ -124,7 +124,7 @@ def _xgboost(fitted: Any) -> FittedGraph:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    columns = tuple(fitted.features)
+    columns = _columns(fitted)
     booster = fitted.model.get_booster()
     names, booster.feature_names = booster.feature_names, None
     try:
@@ -148,7 +148,12 @@ def _catboost(fitted: Any) -> FittedGraph:
     # CatBoost wraps the probabilities in a list of dictionaries; its input is the plain tensor.
     (wrapper,) = (node for node in model.graph.node if node.op_type == "ZipMap")
     model.graph.node.remove(wrapper)
-    return FittedGraph(model, wrapper.input[0], tuple(fitted.features))
+    return FittedGraph(model, wrapper.input[0], _columns(fitted))
+
+
+def _columns(fitted: Any) -> tuple[str, ...]:
+    """What the library's model sees: AutoGluon drops columns that are constant in the fold."""
+    return tuple(fitted._features_internal)
 
 
 def _floats(columns: int) -> Any:
