@@ -27,13 +27,12 @@ class Accounts:
         self._query = f"SELECT {columns} FROM account_features WHERE account_id = ?"  # noqa: S608
         try:
             self.find(0)
-            (self.count,) = self._connection.execute(
-                "SELECT count(*) FROM account_features"
-            ).fetchone()
+            counted = self._connection.execute("SELECT count(*) FROM account_features").fetchone()
         except sqlite3.Error as error:
             raise BundleError(
                 f"bundle {bundle.manifest.version}: {path} cannot be read ({error}): release again"
             ) from error
+        self.count = int(counted[0])
 
     def find(self, account_id: int) -> dict[str, float] | None:
         """The account's features as the model's numbers, null as NaN; None where unknown."""
@@ -45,7 +44,3 @@ class Accounts:
             name: math.nan if value is None else value
             for name, value in zip(self._names, found, strict=True)
         }
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()

@@ -4,22 +4,26 @@ Holds a verified bundle's model and its accounts. Threads may share a scorer; pr
 so each worker makes its own after it was forked.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from loan_pipeline.contracts.bundle import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
 from loan_pipeline.contracts.features import FeatureSet
+from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.accounts import Accounts
 from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.bundle import Bundle, BundleError
 from loan_pipeline.scoring.inputs import UnknownAccount, read_account_request, read_application
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.words import reason_text
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Row = NDArray[np.float32]
 
@@ -63,6 +67,10 @@ class Prediction:
     reasons: tuple[Reason, ...] = ()
 
 
+class ForkedScorer(LoanPipelineError):
+    """A scorer that came along into a forked process, where its model's threads are gone."""
+
+
 class Scorer:
     """Scores with one bundle.
 
@@ -75,13 +83,27 @@ class Scorer:
         self.manifest = bundle.manifest
         self._baseline = bundle.baseline.astype(np.float32)
         self._session = _open_model(bundle)
-        self._run = self._session.run
+        self._process = os.getpid()
         _check_answers(self.probabilities(self._baseline[None, :]), bundle)
         self._accounts = Accounts(bundle) if self.manifest.feature_set == "behavioural" else None
 
+    @property
+    def account_count(self) -> int | None:
+        """How many accounts the bundle knows; None where it looks up none."""
+        return None if self._accounts is None else self._accounts.count
+
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
-        (answers,) = self._run([ONNX_OUTPUT], {ONNX_INPUT: rows})
+        """Probabilities [n] that the loans of `rows` [n, features] are paid off.
+
+        Raises:
+            ForkedScorer: another process made the scorer.
+        """
+        if os.getpid() != self._process:
+            raise ForkedScorer(
+                f"the scorer of bundle {self.manifest.version} was made before this process was "
+                "forked: make one in each process"
+            )
+        (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})
         return np.asarray(answers, dtype=np.float64).reshape(-1)
 
     def account_row(self, account_id: int, amount: float, duration: float) -> Row:
@@ -127,11 +149,10 @@ class Scorer:
         Raises:
             InputRejected: a value is out of bounds.
             UnknownAccount: the bundle does not know the account.
+            BundleError: the bundle has no accounts.
         """
-        request = read_account_request(
-            {"account_id": account_id, "amount": amount, "duration": duration}
-        )
-        return self.explain(self.account_row(*request))
+        request = {"account_id": account_id, "amount": amount, "duration": duration}
+        return self.explain(self.account_row(*read_account_request(request)))
 
     def score_application(self, fields: Mapping[str, object]) -> Prediction:
         """Score an application by its own fields alone.
@@ -140,15 +161,26 @@ class Scorer:
             InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
             BundleError: the bundle needs an account's history.
         """
-        return self.explain(self.application_row(fields))
-
-    def application_row(self, fields: Mapping[str, object]) -> Row:
-        """The model's input for an application, shape [features]; raises as `score_application`."""
         if self.manifest.feature_set != "application":
             raise BundleError(
                 f"bundle {self.manifest.version} needs an account's history: score applications "
                 "with one of the application set"
             )
+        return self.explain(self.request_row(fields))
+
+    def request_row(self, fields: Mapping[str, object]) -> Row:
+        """The model's input for a request by field, shape [features].
+
+        Args:
+            fields: account_id, amount and duration, or the application's fields, whichever the
+                bundle's feature set takes.
+
+        Raises:
+            InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
+            UnknownAccount: the bundle does not know the account.
+        """
+        if self._accounts is not None:
+            return self.account_row(*read_account_request(fields))
         values = read_application(fields)
         return np.array([values[f.name] for f in self.bundle.features], dtype=np.float32)
 
@@ -192,7 +224,11 @@ class Scorer:
         )
 
 
-def _open_model(bundle: Bundle) -> onnxruntime.InferenceSession:
+def _open_model(bundle: Bundle) -> "onnxruntime.InferenceSession":
+    # Imported here because importing it starts threads, which a later fork would cut off: a server
+    # may import this module, fork, and make a scorer in each worker.
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4

@@ -1,0 +1,94 @@
+"""Makes the app out of its parts. Called once in each worker, after the worker was forked."""
+
+import atexit
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from flask import Flask, url_for
+from flask_limiter import Limiter
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
+from loan_pipeline.lake.store import open_store
+from loan_pipeline.settings import Settings
+from webapp import problems, security, telemetry
+from webapp.api import api, batch_api
+from webapp.batches import batches
+from webapp.docs import docs
+from webapp.health import health
+from webapp.metrics import Metrics
+from webapp.model_page import model_page
+from webapp.model_watch import ModelWatch
+from webapp.pages import pages
+from webapp.prediction_log import PredictionLog
+from webapp.services import EXTENSION, Services
+
+_LARGEST_BODY = 2 * 1024 * 1024  # 10,000 lines of a batch
+_FORM_VALID_SECONDS = 12 * 3600
+_DAY = 24 * 3600
+
+
+def make_app(settings: Settings | None = None) -> Flask:
+    """The WSGI app, following the releases of the settings' lake.
+
+    Raises:
+        LoanPipelineError: a setting cannot be used.
+    """
+    settings = settings or Settings()
+    app = Flask(__name__)
+    app.config.update(
+        MAX_CONTENT_LENGTH=_LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=_LARGEST_BODY,
+        SEND_FILE_MAX_AGE_DEFAULT=_DAY,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=_FORM_VALID_SECONDS,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.context_processor(lambda: {"asset": _asset})
+    telemetry.init_app(app)  # first, so that what follows is measured and has a request id
+    limiter = security.init_app(app, settings)
+    problems.init_app(app)
+    _register(app, settings, limiter)
+    app.extensions[EXTENSION] = _services(settings)
+    if settings.web_proxies:
+        n = settings.web_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    return app
+
+
+def _register(app: Flask, settings: Settings, limiter: Limiter) -> None:
+    for machine in (api, batch_api):
+        security.csrf.exempt(machine)
+    limiter.exempt(health)
+    limiter.limit(settings.web_api_rate_limit)(api)
+    for blueprint in (pages, batches, model_page, docs, api, batch_api, health):
+        app.register_blueprint(blueprint)
+
+
+def _services(settings: Settings) -> Services:
+    metrics = Metrics()
+    models = ModelWatch(
+        open_store(settings.lake),
+        settings.home / "cache",
+        settings.web_release_check_seconds,
+        metrics.model_looked_at,
+    )
+    log = PredictionLog(
+        settings.home / PREDICTION_LOG_FILE, settings.web_log_days, metrics.log_lost.inc
+    )
+    atexit.register(log.close)
+    models.start()
+    return Services(settings, models, log, metrics)
+
+
+def _asset(name: str) -> str:
+    """A static file's address, which changes with its content so that browsers may keep it."""
+    return url_for("static", filename=name, v=_fingerprint(name))
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    path = Path(__file__).parent / "static" / name
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.exists() else "missing"

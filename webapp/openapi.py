@@ -1,0 +1,221 @@
+"""The API's OpenAPI description, made from the contract."""
+
+from functools import cache
+from typing import Any
+
+from loan_pipeline.contracts.features import (
+    APPLICATION_FEATURES,
+    FEATURE_SET_NAMES,
+    FEATURES_BY_NAME,
+    Feature,
+)
+from loan_pipeline.scoring.inputs import LARGEST_ACCOUNT_ID
+from webapp.batch import MOST_LINES
+
+Schema = dict[str, Any]
+
+
+@cache
+def description(*, with_keys: bool) -> Schema:
+    """The OpenAPI 3.1 document.
+
+    Args:
+        with_keys: whether the API asks for a key.
+    """
+    document: Schema = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Loan check",
+            "version": "1",
+            "description": "Will this loan be paid off? Errors are problem+json (RFC 9457).",
+        },
+        "paths": {
+            "/api/v1/predictions": {"post": _predict()},
+            "/api/v1/predictions/batch": {"post": _predict_batch()},
+        },
+        "components": {"schemas": _schemas()},
+    }
+    if with_keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+    return document
+
+
+def _predict() -> Schema:
+    return {
+        "operationId": "predict",
+        "summary": "Score one loan, by account or by application",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "oneOf": [_reference("AccountRequest"), _reference("ApplicationRequest")]
+                    },
+                    "examples": {
+                        "account": {
+                            "value": {"account_id": 1787, "amount": 96_000, "duration": 24}
+                        },
+                        "application": {"value": _example_application()},
+                    },
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "content": {"application/json": {"schema": _reference("Prediction")}},
+            },
+            **_problems("400", "401", "404", "413", "415", "422", "429", "503"),
+        },
+    }
+
+
+def _predict_batch() -> Schema:
+    lines = {"schema": {"type": "string"}}
+    return {
+        "operationId": "predictBatch",
+        "summary": "Score many loans, without reasons",
+        "description": (
+            "CSV with a header of the field names, or one JSON object per line; at most "
+            f"{MOST_LINES:,} lines. Each line is answered, in order, with a prediction or with "
+            "its problem."
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {**lines, "example": "account_id,amount,duration\n1787,96000,24\n"},
+                "application/x-ndjson": {
+                    **lines,
+                    "example": '{"account_id": 1787, "amount": 96000, "duration": 24}\n',
+                },
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "One line per line.",
+                "content": {"text/csv": lines, "application/x-ndjson": lines},
+            },
+            **_problems("401", "413", "415", "422", "429", "503"),
+        },
+    }
+
+
+_MEANINGS = {
+    "400": "Not JSON.",
+    "401": "No valid API key.",
+    "404": "The account is not known.",
+    "413": "Too large.",
+    "415": "Another media type than described.",
+    "422": "Values that cannot be scored; `errors` tells them by field.",
+    "429": "Too many requests.",
+    "503": "No model is released yet.",
+}
+
+
+def _problems(*statuses: str) -> Schema:
+    content = {"application/problem+json": {"schema": _reference("Problem")}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+
+
+def _schemas() -> Schema:
+    application = {feature.name: _field(feature) for feature in APPLICATION_FEATURES}
+    required = [
+        feature.name
+        for feature in APPLICATION_FEATURES
+        if feature.null_means is None and feature.name != "payments"
+    ]
+    terms = {name: _field(FEATURES_BY_NAME[name]) for name in ("amount", "duration")}
+    account = {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": LARGEST_ACCOUNT_ID,
+        "description": "The account's number.",
+    }
+    problem = {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": _object({"field": {"type": "string"}, "message": {"type": "string"}}),
+        },
+    }
+    return {
+        "AccountRequest": _object({"account_id": account, **terms}),
+        "ApplicationRequest": _object(application, required),
+        "Prediction": _object(_prediction()),
+        "Problem": _object(problem, ["type", "title", "status", "detail"]),
+    }
+
+
+def _prediction() -> Schema:
+    probability = {"type": "number", "minimum": 0, "maximum": 1}
+    reason = {
+        "feature": {"type": "string", "enum": list(FEATURES_BY_NAME)},
+        "value": {"type": ["number", "string", "null"]},
+        "contribution": {
+            "type": "number",
+            "description": "How far the feature moves the probability from the baseline.",
+        },
+        "text": {"type": "string", "description": "Feature and value in words."},
+    }
+    return {
+        "prediction": {"type": "string", "enum": ["paid_off", "not_paid_off"]},
+        "probability_paid_off": probability,
+        "threshold": probability,
+        "feature_set": {"type": "string", "enum": list(FEATURE_SET_NAMES)},
+        "model_version": {"type": "string"},
+        "baseline_probability_paid_off": probability,
+        "reasons": {"type": "array", "items": _object(reason)},
+    }
+
+
+def _field(feature: Feature) -> Schema:
+    words = f"{feature.label.capitalize()}: {feature.definition}"
+    if feature.codes:
+        return {"type": "string", "enum": list(feature.codes), "description": words}
+    kind: str | list[str] = "integer" if feature.unit == "months" else "number"
+    if feature.null_means is not None:
+        kind, words = ["number", "null"], f"{words} Null means: {feature.null_means}."
+    elif feature.name == "payments":
+        kind, words = ["number", "null"], f"{words} It may be left out."
+    return {
+        "type": kind,
+        "minimum": feature.minimum,
+        "maximum": feature.maximum,
+        "description": f"{words} Unit: {feature.unit}.",
+    }
+
+
+def _example_application() -> Schema:
+    return {
+        "amount": 96_000,
+        "duration": 24,
+        "payments": 4_000,
+        "account_age_days": 820,
+        "statement_frequency": "POPLATEK MESICNE",
+        "order_amount_mean_czk": 2_300,
+        "transaction_amount_mean_czk": 5_300,
+        "balance_mean_czk": 31_000,
+        "transaction_count": 120,
+        "card_type": "classic",
+        "district_salary_mean_czk": 9_000,
+        "gender": "F",
+        "age_years": 41,
+    }
+
+
+def _object(properties: Schema, required: list[str] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,91 @@
+"""Every error as an answer: problem+json (RFC 9457) for the API, a page for people."""
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from flask import Flask, Response, g, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge, Unauthorized
+
+from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.scoring.inputs import InputRejected, Problem, UnknownAccount
+from webapp.model_watch import NoModel
+
+PROBLEM_JSON = "application/problem+json"
+_RETRY_SECONDS = "30"
+
+
+def init_app(app: Flask) -> None:
+    """Answer the errors of `app`."""
+    app.register_error_handler(InputRejected, _input_rejected)
+    app.register_error_handler(UnknownAccount, _unknown_account)
+    app.register_error_handler(NoModel, _no_model)
+    app.register_error_handler(LoanPipelineError, _own_error)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+
+
+def problem(
+    status: int, detail: str, *, title: str | None = None, errors: Iterable[Problem] = ()
+) -> Response:
+    """An error of the API."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": g.get("request_id"),
+    }
+    if listed := [{"field": error.field, "message": error.message} for error in errors]:
+        body["errors"] = listed
+    return Response(json.dumps(body), status, mimetype=PROBLEM_JSON)
+
+
+def _answer(
+    status: int, detail: str, *, title: str | None = None, errors: Iterable[Problem] = ()
+) -> Response:
+    if request.path.startswith("/api/") or request.path in ("/healthz", "/readyz", "/metrics"):
+        return problem(status, detail, title=title, errors=errors)
+    title = title or HTTPStatus(status).phrase
+    return make_response(
+        render_template("error.html", status=status, title=title, detail=detail), status
+    )
+
+
+def _input_rejected(error: InputRejected) -> Response:
+    return _answer(422, str(error), title="The values cannot be scored", errors=error.problems)
+
+
+def _unknown_account(error: UnknownAccount) -> Response:
+    return _answer(404, str(error), title="Unknown account")
+
+
+def _no_model(error: NoModel) -> Response:
+    response = _answer(503, str(error), title="No model to answer with")
+    response.headers["Retry-After"] = _RETRY_SECONDS
+    return response
+
+
+def _own_error(error: LoanPipelineError) -> Response:
+    return _answer(500, str(error))
+
+
+def _csrf(error: CSRFError) -> Response:
+    detail = f"{error.description} Go back, reload the page and send the form again."
+    return _answer(400, detail, title="The form is no longer valid")
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    detail = error.description or HTTPStatus(status).phrase
+    if isinstance(error, RequestEntityTooLarge):
+        detail = "The request is larger than this server accepts: send fewer rows at once."
+    response = _answer(status, detail)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        response.headers["Retry-After"] = _RETRY_SECONDS
+    return response

@@ -1,0 +1,124 @@
+"""What keeps others out: headers, the secret key, API keys, limits, cookies."""
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from flask import Flask, Response, abort, request
+from flask.sessions import SecureCookieSessionInterface
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFProtect
+
+from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.settings import Settings
+
+_SECRET_KEY_FILE = "web-secret-key"  # noqa: S105 - a file's name
+_SHORTEST_KEY = 16
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    # Not "no-referrer": over HTTPS the CSRF check compares the referrer with the host.
+    ("Referrer-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+
+csrf = CSRFProtect()
+
+
+class SecretKeyError(LoanPipelineError):
+    """The key that signs sessions cannot be had."""
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Cookies are for HTTPS alone wherever the request came by HTTPS."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - Flask's signature
+        return request.is_secure
+
+
+def init_app(app: Flask, settings: Settings) -> Limiter:
+    """Protect `app`; returns the limiter, which routes may be exempted from."""
+    app.secret_key = secret_key(settings)
+    app.session_interface = _Sessions()
+    csrf.init_app(app)
+    limiter = Limiter(
+        get_remote_address, default_limits=[settings.web_rate_limit], storage_uri="memory://"
+    )
+    limiter.init_app(app)
+    app.after_request(_add_headers)
+    return limiter
+
+
+def secret_key(settings: Settings) -> str:
+    """The configured key, or one that is made once and kept in LOAN_HOME for all workers.
+
+    Raises:
+        SecretKeyError: the configured key is too short, or none can be kept.
+    """
+    if settings.web_secret_key is not None and settings.web_secret_key.get_secret_value():
+        key = settings.web_secret_key.get_secret_value()
+        if len(key) < _SHORTEST_KEY:
+            raise SecretKeyError(
+                f"LOAN_WEB_SECRET_KEY must have {_SHORTEST_KEY} characters or more: take the "
+                "output of `openssl rand -hex 32`"
+            )
+        return key
+    path = settings.home / _SECRET_KEY_FILE
+    try:
+        return _kept_key(path)
+    except OSError as error:
+        raise SecretKeyError(
+            f"{path} cannot be kept ({error.strerror}): set LOAN_WEB_SECRET_KEY, or make LOAN_HOME "
+            "writable"
+        ) from error
+
+
+def _kept_key(path: Path) -> str:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arriving = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+        with os.fdopen(os.open(arriving, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            # A link, unlike a rename, leaves the key of a faster worker in place.
+            os.link(arriving, path)
+        except FileExistsError:
+            pass
+        finally:
+            arriving.unlink()
+    return path.read_text()
+
+
+def demand_api_key(settings: Settings) -> None:
+    """Refuse a request without one of the configured API keys, if there are any."""
+    if not settings.web_api_keys:
+        return
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    sent = token if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
+    matches = [
+        hmac.compare_digest(sent.encode(), key.get_secret_value().encode())
+        for key in settings.web_api_keys
+    ]
+    if not any(matches):
+        abort(401, "send one of the configured API keys as `Authorization: Bearer KEY`")
+
+
+def _add_headers(response: Response) -> Response:
+    headers = response.headers
+    for name, value in _HEADERS:
+        if name not in headers:
+            headers[name] = value
+    if request.is_secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"
+    return response
