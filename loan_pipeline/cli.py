@@ -12,6 +12,7 @@ import click
 from pydantic import ValidationError
 
 from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.model.recipes import RECIPE_NAMES
 from loan_pipeline.settings import Settings
 
 
@@ -55,7 +56,13 @@ def main() -> None:
     help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, mysql://… or ctu. "
     "Without it the bank keeps what it holds; an empty one gets the sample.",
 )
-@click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option(
+    "--recipe",
+    type=click.Choice(RECIPE_NAMES),
+    default="default",
+    show_default=True,
+    help="How to train.",
+)
 @click.option(
     "--target",
     type=click.Choice(["observed", "finished"]),
@@ -93,7 +100,13 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
 @click.option(
     "--target", type=click.Choice(["observed", "finished"]), default="observed", show_default=True
 )
-@click.option("--recipe", default="default", show_default=True, help="How to train.")
+@click.option(
+    "--recipe",
+    type=click.Choice(RECIPE_NAMES),
+    default="default",
+    show_default=True,
+    help="How to train.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 def backtest(

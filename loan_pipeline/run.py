@@ -1,5 +1,6 @@
 """The whole pipeline as one Dagster run, started from the command line."""
 
+import re
 import time
 from typing import Any
 
@@ -86,8 +87,15 @@ def _some_account(settings: Settings, result: dg.ExecuteInProcessResult) -> int:
 
 
 def _failure_message(result: dg.ExecuteInProcessResult) -> str:
-    """The first failed step's own words; a stranger's error keeps its type's name."""
-    for event in result.all_node_events:
+    """What failed, in the words of the check or step that did; the release stays as it was."""
+    failed = [
+        f"the check «{check.check_name}» of {check.asset_key.to_user_string()} failed: "
+        f"{check.description}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+    ]
+    # A step that a check has stopped has nothing to add.
+    for event in [] if failed else result.all_node_events:
         if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
             continue
         error = event.step_failure_data.error
@@ -95,8 +103,12 @@ def _failure_message(result: dg.ExecuteInProcessResult) -> str:
             error = error.cause
         step = (event.step_key or "").replace("__", " ").replace("_", " ")
         if error is not None:
-            return f"the step «{step}» failed: {error.message.strip()}"
-    return "the run failed outside its steps; the Dagster UI shows its log (make up)"
+            # Ours are written for people; a stranger's keeps the name of its type.
+            words = re.sub(r"^loan_pipeline\.[\w.]+: ", "", error.message.strip())
+            failed.append(f"the step «{step}» failed: {words}")
+    if not failed:
+        return "the run failed outside its steps; the Dagster UI shows its log (make up)"
+    return "\n".join([*failed, "What was released before is still released."])
 
 
 _FIGURES = (
@@ -116,7 +128,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
     minutes, seconds = divmod(round(summary.seconds), 60)
 
     def row(label: str, cells: dict[FeatureSet, str]) -> str:
-        return f"  {label:<{width}}  " + "".join(f"{cells[name]:<28}" for name in releases).rstrip()
+        return f"  {label:<{width}}  " + "".join(f"{cells[name]:<32}" for name in releases).rstrip()
 
     lines = [
         "",

@@ -76,7 +76,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
             value=PredictorRecord(
                 feature_set=name,
                 snapshot_id=loan_features.snapshot_id,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 predictor=str(folder / "predictor"),
                 twin=str(folder / "twin"),
                 graph=str(graph),
