@@ -20,9 +20,10 @@ from loan_pipeline.model.evaluate import split_out_of_time
 from loan_pipeline.model.export import export_onnx
 from loan_pipeline.model.inputs import TARGETS, with_outcome
 from loan_pipeline.model.parity import check_parity
+from loan_pipeline.model.predictor import load_predictor
 from loan_pipeline.model.recipes import RECIPE_NAMES, recipe, require_exportable
 from loan_pipeline.model.release import Evidence, publish
-from loan_pipeline.model.train import load_predictor, train_predictor
+from loan_pipeline.model.train import train_predictor
 from loan_pipeline.model.validation import Validation, validate
 from loan_pipeline.settings import Settings
 

@@ -45,7 +45,7 @@ class ReferenceIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> BaseModel:
         """Read the record as the type that the input is annotated with."""
-        record_type = context.dagster_type.typing_type
+        record_type: type[BaseModel] = context.dagster_type.typing_type
         if not issubclass(record_type, BaseModel):
             raise TypeError(f"{context.asset_key} is read as {record_type}, not as a record")
         text = open_store(Settings().lake).read(_reference_key(context.asset_key))

@@ -59,4 +59,5 @@ def read_feature_table(
     import pyarrow.parquet as pq
 
     read = pq.read_table(io.BytesIO(store.read(table.key)), columns=columns)
-    return read.to_pandas(date_as_object=False)
+    rows: pd.DataFrame = read.to_pandas(date_as_object=False)
+    return rows
