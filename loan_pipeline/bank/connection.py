@@ -3,7 +3,7 @@
 import logging
 import socket
 import ssl
-import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -102,16 +102,23 @@ def _connect_once(address: Address, endpoint: tuple[str, int], *, local_infile: 
         defer_connect=True,
     )
     sock = _socket(address, endpoint)
-    try:
-        # The greeting must come in time too. TLS takes the socket over, so limit its twin.
-        with sock.dup() as twin:
-            _limit(twin, address.connect_seconds)
+    # The greeting must come in time too. TLS takes the socket over, so the timer holds a twin.
+    with sock.dup() as twin:
+        timer = threading.Timer(address.connect_seconds, _hang_up, [twin])
+        timer.start()
+        try:
             connection.connect(sock)
-            _limit(twin, 0)
-    except BaseException:
-        sock.close()
-        raise
+        except BaseException:
+            sock.close()
+            raise
+        finally:
+            timer.cancel()
     return connection
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _socket(address: Address, endpoint: tuple[str, int]) -> socket.socket:
@@ -136,10 +143,6 @@ def _notice_silence(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-
-
-def _limit(sock: socket.socket, seconds: float) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(seconds), 0))
 
 
 def _cause(error: BaseException) -> BaseException:

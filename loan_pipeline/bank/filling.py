@@ -11,7 +11,7 @@ from loan_pipeline.bank.arrow import check_batch
 from loan_pipeline.bank.database import BankReader
 from loan_pipeline.bank.embedded_reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError, SourceError
-from loan_pipeline.bank.source import Locating, Source
+from loan_pipeline.bank.source import Closing, Locating, Source
 from loan_pipeline.bank.validate import Violation, relation_violations, row_violations
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
 from loan_pipeline.progress import track
@@ -38,23 +38,27 @@ def pour(source: Source, into: Pouring) -> dict[str, int]:
     Raises:
         SourceError: after the first table whose rows break the contract.
     """
-    counts: dict[str, int] = {}
-    for table in TABLES:
-        rules = _RowRules(table)
-        with track(f"Filling {table.name}") as task:
+    try:
+        return {table.name: _pour_table(source, table, into) for table in TABLES}
+    finally:
+        if isinstance(source, Closing):
+            source.close()
 
-            def batches(
-                table: Table = table, rules: "_RowRules" = rules
-            ) -> Iterator[pa.RecordBatch]:
-                for batch in source.batches(table):
-                    check_batch(table, batch, source.name)
-                    rules.check(batch)
-                    yield batch
-                    task.advance(batch.num_rows)
 
-            counts[table.name] = into(table, batches())
-        refuse(rules.violations(), source)
-    return counts
+def _pour_table(source: Source, table: Table, into: Pouring) -> int:
+    rules = _RowRules(table)
+    with track(f"Filling {table.name}") as task:
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in source.batches(table):
+                check_batch(table, batch, source.name)
+                rules.check(batch)
+                yield batch
+                task.advance(batch.num_rows)
+
+        count = into(table, batches())
+    refuse(rules.violations(), source)
+    return count
 
 
 class _RowRules:

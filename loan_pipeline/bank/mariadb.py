@@ -6,6 +6,7 @@ A fill goes into tables beside the bank's, which one atomic RENAME puts in their
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 _NEW, _OLD = "_filling_", "_replaced_"
 _FILLED_FROM = "_filled_from"
 _NAMES = (*(table.name for table in TABLES), _FILLED_FROM)
-_ATTEMPTS = 2
+_ATTEMPTS_AFTER_LOSS = 7  # half a minute, for a server that starts again
 # A source may take long to think between two rows.
 _SILENCE_SECONDS = 600
 
@@ -58,15 +59,12 @@ class MariaDBBank:
         Starts over once where the connection breaks.
         """
         refuse_unless_managed(self._managed, self.name)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with connected(self._address, local_infile=True) as connection:
-                    return self._fill(connection, source)
-            except BankConnectionLost as error:
-                if attempt == _ATTEMPTS:
-                    raise
-                logger.warning("%s Starting the fill over.", error)
-        raise AssertionError("a fill is tried at least once")
+        try:
+            return self._fill_once(self._address, source)
+        except BankConnectionLost as error:
+            logger.warning("%s Starting the fill over.", error)
+        patient = replace(self._address, attempts=_ATTEMPTS_AFTER_LOSS)
+        return self._fill_once(patient, source)
 
     def filled_from(self) -> str | None:
         """Name of the source that filled the database."""
@@ -98,6 +96,10 @@ class MariaDBBank:
                         raise
                     _execute(connection, "ROLLBACK")  # a fill came in between
             yield MariaDBReader(connection, self.name)
+
+    def _fill_once(self, address: Address, source: Source) -> dict[str, int]:
+        with connected(address, local_infile=True) as connection:
+            return self._fill(connection, source)
 
     def _fill(self, connection: Connection, source: Source) -> dict[str, int]:
         self._become_only_filler(connection)

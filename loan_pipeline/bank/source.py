@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from loan_pipeline.bank.address import is_address, parse_address
 from loan_pipeline.bank.errors import SourceError
 from loan_pipeline.contracts.tables import Table
 
@@ -36,6 +37,14 @@ class Locating(Protocol):
         """Where the rows with these primary keys stand ("loan.asc line 3, 9")."""
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A source that holds something open from its first batch on."""
+
+    def close(self) -> None:
+        """Let go of it; batches may be asked for again afterwards."""
+
+
 def open_source(spec: str) -> Source:
     """The source that `spec` names.
 
@@ -44,7 +53,19 @@ def open_source(spec: str) -> Source:
     """
     if spec == "sample" or spec.startswith("sample:"):
         return _sample(spec)
+    if spec == "ctu":
+        from loan_pipeline.bank.server_source import ctu_source
+
+        return ctu_source()
+    if is_address(spec):
+        from loan_pipeline.bank.server_source import ServerSource
+
+        return ServerSource(parse_address(spec))
     path = Path(spec).expanduser()
+    if path.suffix.lower() == ".sql" or (path.is_dir() and any(path.glob("*.sql"))):
+        from loan_pipeline.bank.dump import DumpSource
+
+        return DumpSource(path)
     if path.is_dir() or path.suffix.lower() == ".zip":
         from loan_pipeline.bank.files import FilesSource
 

@@ -2,14 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from mariadb_server import MariaDBServer
-
-StartServer = Callable[..., MariaDBServer]
+from mariadb_server import MariaDBServer, StartServer
 
 
 @pytest.fixture(scope="session")

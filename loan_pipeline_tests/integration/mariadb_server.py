@@ -4,11 +4,17 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pymysql
 
 _STARTING_SECONDS = 60
+_NO_NEED_TO_BE_DURABLE = (
+    "--innodb-flush-method=nosync",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--sync-frm=0",
+)
 
 
 class MariaDBServer:
@@ -40,8 +46,8 @@ class MariaDBServer:
             self._process = subprocess.Popen(
                 ["mariadbd", "--no-defaults", f"--datadir={data}", f"--port={self.port}",
                  f"--socket={self.folder / 's'}", "--bind-address=127.0.0.1", *as_root,
-                 f"--pid-file={self.folder / 'pid'}", "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2",
-                 "--sync-frm=0", *self._options],
+                 f"--pid-file={self.folder / 'pid'}", *_NO_NEED_TO_BE_DURABLE,
+                 *self._options],
                 stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + _STARTING_SECONDS
@@ -81,6 +87,9 @@ class MariaDBServer:
         return (
             f"mysql+pymysql://{self.user}:it%27s%20a%20p%40ss%2Fword@127.0.0.1:{self.port}/{name}"
         )
+
+
+StartServer = Callable[..., MariaDBServer]
 
 
 def _free_port() -> int:

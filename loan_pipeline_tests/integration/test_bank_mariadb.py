@@ -1,9 +1,7 @@
 """The bank on a real MariaDB server: schema, fills and reads that equal the embedded bank's."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +9,7 @@ import pymysql
 import pytest
 import tiny_bank
 from mariadb_server import MariaDBServer
+from tiny_bank import Changed, awkward_rows, contents
 
 from loan_pipeline.bank import mariadb_reader
 from loan_pipeline.bank.address import parse_address
@@ -20,15 +19,10 @@ from loan_pipeline.bank.errors import BankError, SourceError
 from loan_pipeline.bank.mariadb import MariaDBBank
 from loan_pipeline.bank.source import Source, open_source
 from loan_pipeline.bank.validate import violations
-from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, TRANS, Table
+from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, TRANS
 from loan_pipeline.settings import Settings
 
 pytestmark = pytest.mark.mariadb
-
-
-def contents(bank: Bank) -> dict[str, pa.Table]:
-    with bank.reading() as reader:
-        return {table.name: reader.batches(table).read_all() for table in TABLES}
 
 
 @pytest.fixture
@@ -44,18 +38,6 @@ def embedded(tmp_path: Path) -> Bank:
 @pytest.fixture
 def good(tmp_path: Path) -> Source:
     return open_source(str(tiny_bank.write_files(tmp_path / "good")))
-
-
-class Changed:
-    """A source whose batches of one table are other ones."""
-
-    name = "changed source"
-
-    def __init__(self, source: Source, table: Table, batches: list[pa.RecordBatch]) -> None:
-        self._source, self._table, self._batches = source, table, batches
-
-    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
-        return iter(self._batches) if table == self._table else self._source.batches(table)
 
 
 def test_both_banks_hold_the_same_rows_from_the_same_source(
@@ -100,17 +82,6 @@ def test_the_schema_is_the_public_copys(
         assert "FOREIGN KEY (`account_id`) REFERENCES `account` (`account_id`)" in ddl
         with pytest.raises(pymysql.IntegrityError, match="foreign key constraint fails"):
             cursor.execute("INSERT INTO card VALUES (9, 99, 'gold', '1998-01-01')")
-
-
-def awkward_rows() -> pa.RecordBatch:
-    texts = ['a"b', "a,b", "a\tb", "a\nb", "\\N", "a\\", "NULL", "'; --", "žluťoučký kůň"]
-    row = {name: Decimal(0) for name in ("A10", "A12", "A13")} | {"A3": ' "," '}
-    rows = [
-        {f"A{n}": n for n in range(4, 17)} | row | {"district_id": key, "A2": text}
-        for key, text in enumerate(texts, start=1)
-    ]
-    rows[3]["A12"] = rows[3]["A15"] = None
-    return pa.RecordBatch.from_pylist(rows, schema=arrow_schema(TABLES[0]))
 
 
 @pytest.mark.parametrize("local_infile", [True, False])

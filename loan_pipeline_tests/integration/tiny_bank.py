@@ -1,7 +1,16 @@
 """A bank of three accounts in the challenge's own format, for tests to write, bend and fill."""
 
 import copy
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+
+import pyarrow as pa
+
+from loan_pipeline.bank.arrow import arrow_schema
+from loan_pipeline.bank.database import Bank
+from loan_pipeline.bank.source import Source
+from loan_pipeline.contracts.tables import TABLES, Table
 
 Rows = list[list[str]]
 Tables = dict[str, Rows]
@@ -94,3 +103,33 @@ def write_files(folder: Path, bank: Tables | None = None, ending: str = ".asc") 
     for name, rows in (bank or tables()).items():
         (folder / f"{name}{ending}").write_bytes(written(rows))
     return folder
+
+
+def contents(bank: Bank) -> dict[str, pa.Table]:
+    """All rows of all tables."""
+    with bank.reading() as reader:
+        return {table.name: reader.batches(table).read_all() for table in TABLES}
+
+
+class Changed:
+    """A source whose batches of one table are other ones."""
+
+    name = "changed source"
+
+    def __init__(self, source: Source, table: Table, batches: list[pa.RecordBatch]) -> None:
+        self._source, self._table, self._batches = source, table, batches
+
+    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+        return iter(self._batches) if table == self._table else self._source.batches(table)
+
+
+def awkward_rows() -> pa.RecordBatch:
+    """Districts whose names hold what separates, quotes and escapes."""
+    texts = ['a"b', "a,b", "a\tb", "a\nb", "\\N", "a\\", "NULL", "'; --", "žluťoučký kůň"]
+    row = {name: Decimal(0) for name in ("A10", "A12", "A13")} | {"A3": ' "," '}
+    rows = [
+        {f"A{n}": n for n in range(4, 17)} | row | {"district_id": key, "A2": text}
+        for key, text in enumerate(texts, start=1)
+    ]
+    rows[3]["A12"] = rows[3]["A15"] = None
+    return pa.RecordBatch.from_pylist(rows, schema=arrow_schema(TABLES[0]))
