@@ -1,6 +1,6 @@
 """What a spine may know: rows strictly before its as-of date, with amounts as float64.
 
-Every feature that has a date goes through here, so the point in time is decided in one place.
+Every transaction reaches a feature through here, so the point in time is decided in one place.
 """
 
 import ibis
@@ -18,20 +18,18 @@ def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
 
     Returns:
         The spine's keys, `days_before` (1 is the day before the as-of date), `credit` (boolean),
-        `amount`, `flow` (amount with its sign), `balance` (CZK after it), and the codes
+        `amount`, `balance` (CZK after it), `recipient` (the other side's account), and the codes
         `operation` and `k_symbol`, empty where the bank has none.
     """
-    amount = trans.amount.cast("float64")
-    credit = trans.type == "PRIJEM"
     booked = trans.select(
         "account_id",
         "date",
-        operation=trans.operation.fill_null(""),
-        k_symbol=trans.k_symbol.fill_null(""),
-        credit=credit,
-        amount=amount,
-        flow=ibis.ifelse(credit, amount, -amount),
-        balance=trans.balance.cast("float64"),
+        operation=_.operation.fill_null(""),
+        k_symbol=_.k_symbol.fill_null(""),
+        credit=_.type == "PRIJEM",
+        amount=_.amount.cast("float64"),
+        balance=_.balance.cast("float64"),
+        recipient=_.account,
     )
     known = spine.join(
         booked, [spine.account_id == booked.account_id, booked.date < spine.as_of_date]
@@ -39,6 +37,6 @@ def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
     return known.mutate(days_before=days_between(_.date, _.as_of_date)).drop("date")
 
 
-def days_between(start: ibis.expr.types.DateValue, end: ibis.expr.types.DateValue) -> ibis.Value:
-    """Days from `start` to `end`, int64."""
+def days_between(start: ibis.Value, end: ibis.Value) -> ibis.Value:
+    """Days from the date `start` to the date `end`, int64."""
     return end.delta(start, unit="day").cast("int64")

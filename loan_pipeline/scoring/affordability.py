@@ -1,13 +1,16 @@
 """What an account can carry: the loan's terms against the account's features.
 
 The one function that combines both, in training (Ibis columns) as in scoring (NumPy arrays,
-floats): plain arithmetic only, which all of them know.
+floats): plain arithmetic only, which all of them know. It divides by nothing but the terms, which
+are never zero.
 """
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 V = TypeVar("V")
+
+MONTHS_PER_YEAR = 12
 
 
 def combine(account: Mapping[str, V], terms: Mapping[str, V]) -> dict[str, V]:
@@ -21,13 +24,20 @@ def combine(account: Mapping[str, V], terms: Mapping[str, V]) -> dict[str, V]:
         The features by name, missing where a value they need is missing.
     """
     # Ibis columns, arrays and floats share their arithmetic but no type.
+    known: Mapping[str, Any] = account
     amount: Any = terms["amount"]
     duration: Any = terms["duration"]
-    payments: Any = amount / duration
+    payments = amount / duration
     return {
         "amount": amount,
         "duration": duration,
         "payments": payments,
-        "income_to_payment": account["income_mean_monthly_czk"] / payments,
-        "balance_to_payment_30d": account["balance_mean_30d_czk"] / payments,
+        "balance_last_to_payment": known["balance_last_czk"] / payments,
+        "balance_mean_30d_to_payment": known["balance_mean_30d_czk"] / payments,
+        "balance_min_90d_to_payment": known["balance_min_90d_czk"] / payments,
+        "balance_low_mean_3m_to_payment": known["balance_low_mean_3m_czk"] / payments,
+        "balance_low_mean_6m_to_payment": known["balance_low_mean_6m_czk"] / payments,
+        "income_mean_6m_to_payment": known["income_mean_6m_czk"] / payments,
+        "net_flow_mean_6m_to_payment": known["net_flow_mean_6m_czk"] / payments,
+        "income_year_to_amount": known["income_mean_6m_czk"] * MONTHS_PER_YEAR / amount,
     }

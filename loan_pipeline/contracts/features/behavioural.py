@@ -1,109 +1,239 @@
-"""What the behavioural set adds: the account's history, and the loan against it."""
+"""What the behavioural set adds: the account's history, and the loan against it.
+
+A month is 30 days, counted back from the as-of date; months without a transaction are left out.
+Income is every credit but the interest that the bank pays.
+"""
+
+from functools import partial
 
 from loan_pipeline.contracts.features.feature import Feature
 
 _MAXIMUM_CZK = 10_000_000
+_MAXIMUM_RATIO = 1_000_000
 _NO_HISTORY = "no transaction yet"
 
+_account = partial(Feature, origin="account", null_means=_NO_HISTORY)
+_balance = partial(_account, unit="CZK", minimum=-_MAXIMUM_CZK, maximum=_MAXIMUM_CZK)
+_amount = partial(_account, unit="CZK", minimum=0, maximum=_MAXIMUM_CZK)
+_share = partial(_account, unit="share", minimum=0, maximum=1)
+_count = partial(_account, unit="count", minimum=0, maximum=1_000_000, null_means=None)
+_ratio = partial(
+    Feature,
+    unit="ratio",
+    origin="both",
+    minimum=-_MAXIMUM_RATIO,
+    maximum=_MAXIMUM_RATIO,
+    null_means=_NO_HISTORY,
+)
+_NONE_IN_YEAR = "no transaction in the last 12 months"
+_NONE_IN_HALF_YEAR = "no transaction in the last 6 months"
+_NONE_IN_QUARTER = "no transaction in the last 3 months"
 
-def _balance(name: str, label: str, definition: str, null_means: str = _NO_HISTORY) -> Feature:
-    return Feature(
-        name, label, "CZK", definition, "account", -_MAXIMUM_CZK, _MAXIMUM_CZK, null_means
-    )
-
-
-def _count(name: str, label: str, definition: str) -> Feature:
-    return Feature(name, label, "count", definition, "account", 0, 1_000_000)
-
-
-def _balances_of(days: int) -> tuple[Feature, ...]:
-    null = f"no transaction in the last {days} days"
-    window = f"in the {days} days before the as-of date"
-    return (
-        _balance(
-            f"balance_mean_{days}d_czk",
-            f"average balance in the last {days} days",
-            f"Mean balance after each transaction {window}.",
-            null,
-        ),
-        _balance(
-            f"balance_min_{days}d_czk",
-            f"lowest balance in the last {days} days",
-            f"Lowest balance after a transaction {window}.",
-            null,
-        ),
-    )
-
-
-BEHAVIOURAL_FEATURES: tuple[Feature, ...] = (
+_BALANCES: tuple[Feature, ...] = (
     _balance(
-        "balance_last_czk",
-        "latest balance",
-        "Balance at the end of the last day with a transaction before the as-of date.",
+        name="balance_last_czk",
+        label="latest balance",
+        definition="Balance at the end of the day before the as-of date.",
     ),
-    _balance("balance_min_czk", "lowest balance", "Lowest balance before the as-of date."),
-    *_balances_of(30),
-    *_balances_of(90),
-    *_balances_of(180),
-    _count(
-        "balance_below_zero_count",
-        "transactions that left the account overdrawn",
-        "Transactions before the as-of date with a balance below zero afterwards.",
+    _balance(
+        name="balance_min_czk",
+        label="lowest balance ever",
+        definition="Lowest balance at the end of a day before the as-of date.",
     ),
-    _count(
-        "penalty_interest_count",
-        "times penalty interest was charged",
-        "Transactions before the as-of date that charge interest on a negative balance.",
+    *(
+        feature
+        for days in (30, 90, 180)
+        for feature in (
+            _balance(
+                name=f"balance_mean_{days}d_czk",
+                label=f"average balance, last {days} days",
+                definition=f"Mean balance at the end of each of the {days} days before the as-of "
+                "date, with or without transactions.",
+            ),
+            _balance(
+                name=f"balance_min_{days}d_czk",
+                label=f"lowest balance, last {days} days",
+                definition=f"Lowest balance at the end of one of the {days} days before the as-of "
+                "date.",
+            ),
+        )
     ),
-    Feature(
-        "income_mean_monthly_czk",
-        "average monthly income",
-        "CZK",
-        "Mean income, interest left out, of the months (30 days, counted back from the as-of "
-        "date) with transactions.",
-        "account",
-        0,
-        _MAXIMUM_CZK,
-        _NO_HISTORY,
+    _amount(
+        name="balance_std_180d_czk",
+        label="volatility of the balance, last 180 days",
+        definition="Standard deviation of the balances after each transaction in the 180 days "
+        "before the as-of date.",
+        null_means="no transaction in the last 180 days",
     ),
-    Feature(
-        "outgoings_mean_monthly_czk",
-        "average monthly outgoings",
-        "CZK",
-        "Mean outgoings of the months (30 days, counted back from the as-of date) with "
-        "transactions.",
-        "account",
-        0,
-        _MAXIMUM_CZK,
-        _NO_HISTORY,
+    *(
+        _balance(
+            name=f"balance_low_mean_{months}m_czk",
+            label=f"usual monthly low of the balance, last {months} months",
+            definition="Mean of each month's lowest balance after a transaction, over the "
+            f"{months} months before the as-of date.",
+            null_means=nothing,
+        )
+        for months, nothing in (
+            (3, _NONE_IN_QUARTER),
+            (6, _NONE_IN_HALF_YEAR),
+            (12, _NONE_IN_YEAR),
+        )
     ),
-    Feature(
-        "client_count",
-        "clients of the account",
-        "count",
-        "Clients who may use the account, its owner included.",
-        "account",
-        1,
-        100,
+    _amount(
+        name="balance_low_std_12m_czk",
+        label="how far the monthly lows differ, last 12 months",
+        definition="Standard deviation of each month's lowest balance after a transaction, over "
+        "the 12 months before the as-of date.",
+        null_means=_NONE_IN_YEAR,
     ),
-    Feature(
-        "income_to_payment",
-        "monthly income over the payment",
-        "ratio",
-        "Mean monthly income divided by the monthly payment.",
-        "both",
-        0,
-        1_000_000,
-        _NO_HISTORY,
-    ),
-    Feature(
-        "balance_to_payment_30d",
-        "months of payments held",
-        "ratio",
-        "Mean balance of the last 30 days divided by the monthly payment.",
-        "both",
-        -1_000_000,
-        1_000_000,
-        "no transaction in the last 30 days",
+    *(
+        _share(
+            name=f"low_balance_share_{days}d",
+            label=f"days with less than 15,000 CZK, last {days} days",
+            definition=f"Share of the {days} days before the as-of date that ended with a balance "
+            "below 15,000 CZK.",
+        )
+        for days in (90, 180)
     ),
 )
+
+_TROUBLE: tuple[Feature, ...] = (
+    _share(
+        name="balance_below_zero_share",
+        label="days overdrawn",
+        definition="Share of the days since the first transaction that ended with a balance below "
+        "zero.",
+    ),
+    _count(
+        name="balance_below_zero_count",
+        label="transactions that left the account overdrawn",
+        definition="Transactions before the as-of date with a balance below zero afterwards.",
+    ),
+    _count(
+        name="penalty_interest_count",
+        label="times penalty interest was charged",
+        definition="Transactions before the as-of date that charge interest on a negative balance.",
+    ),
+    _amount(
+        name="penalty_interest_czk",
+        label="penalty interest charged",
+        definition="Sum of the interest charged on negative balances before the as-of date.",
+        null_means=None,
+    ),
+)
+
+_CASH_FLOW: tuple[Feature, ...] = (
+    _amount(
+        name="income_mean_6m_czk",
+        label="monthly income, last 6 months",
+        definition="Mean income of the 6 months before the as-of date.",
+        null_means=_NONE_IN_HALF_YEAR,
+    ),
+    _account(
+        name="income_variation_6m",
+        label="how unsteady the income is, last 6 months",
+        unit="ratio",
+        definition="Standard deviation of the monthly income over its mean, 6 months before the "
+        "as-of date.",
+        minimum=0,
+        maximum=100,
+        null_means="no income in the last 6 months",
+    ),
+    _share(
+        name="income_regular_share",
+        label="income that comes regularly",
+        definition="Share of the income before the as-of date in amounts that came at least twice, "
+        "as a salary or a pension does.",
+        null_means="no income yet",
+    ),
+    _share(
+        name="income_gap_share_12m",
+        label="months without income, last 12 months",
+        definition="Share of the 12 months before the as-of date that had no income.",
+        null_means=_NONE_IN_YEAR,
+    ),
+    _account(
+        name="days_since_income",
+        label="days since the last income",
+        unit="days",
+        definition="Days from the last income to the as-of date.",
+        minimum=1,
+        maximum=40_000,
+        null_means="no income yet",
+    ),
+    *(
+        _balance(
+            name=f"net_flow_{statistic}_6m_czk",
+            label=f"{words}, last 6 months",
+            definition=f"{sentence} of the monthly credits less debits, 6 months before the as-of "
+            "date.",
+            null_means=_NONE_IN_HALF_YEAR,
+            minimum=minimum,
+        )
+        for statistic, words, sentence, minimum in (
+            ("mean", "what is left of a month's income", "Mean", -_MAXIMUM_CZK),
+            ("std", "how unsteady it is what months leave", "Standard deviation", 0),
+            ("min", "what the worst month left", "Lowest", -_MAXIMUM_CZK),
+        )
+    ),
+    _amount(
+        name="debit_amount_mean_180d_czk",
+        label="average debit, last 180 days",
+        definition="Mean amount of the debits in the 180 days before the as-of date.",
+        null_means="no debit in the last 180 days",
+    ),
+    _share(
+        name="cash_share_90d",
+        label="spending in cash, last 90 days",
+        definition="Share of the money debited in the 90 days before the as-of date that was "
+        "withdrawn in cash.",
+        null_means="no debit in the last 90 days",
+    ),
+    _amount(
+        name="transfers_mean_monthly_czk",
+        label="monthly transfers to other banks",
+        definition="Transfers to accounts at other banks before the as-of date (household, "
+        "insurance, leasing and the like), per month since the first transaction.",
+    ),
+    _count(
+        name="transfer_recipient_count",
+        label="recipients of transfers",
+        definition="Different accounts that transfers went to before the as-of date.",
+    ),
+    _count(
+        name="client_count",
+        label="clients of the account",
+        definition="Clients who may use the account, its owner included.",
+        minimum=1,
+        maximum=100,
+    ),
+)
+
+_AFFORDABILITY: tuple[Feature, ...] = (
+    *(
+        _ratio(
+            name=f"{of}_to_payment",
+            label=f"{words}, in payments",
+            definition=f"{words[0].upper()}{words[1:]} divided by the monthly payment.",
+            null_means=nothing,
+        )
+        for of, words, nothing in (
+            ("balance_last", "latest balance", _NO_HISTORY),
+            ("balance_mean_30d", "average balance of the last 30 days", _NO_HISTORY),
+            ("balance_min_90d", "lowest balance of the last 90 days", _NO_HISTORY),
+            ("balance_low_mean_3m", "usual monthly low of the last 3 months", _NONE_IN_QUARTER),
+            ("balance_low_mean_6m", "usual monthly low of the last 6 months", _NONE_IN_HALF_YEAR),
+            ("income_mean_6m", "monthly income of the last 6 months", _NONE_IN_HALF_YEAR),
+            ("net_flow_mean_6m", "what the last 6 months left on average", _NONE_IN_HALF_YEAR),
+        )
+    ),
+    _ratio(
+        name="income_year_to_amount",
+        label="yearly income over the loan",
+        definition="Twelve times the monthly income of the last 6 months divided by the amount of "
+        "the loan.",
+        null_means=_NONE_IN_HALF_YEAR,
+    ),
+)
+
+BEHAVIOURAL_FEATURES: tuple[Feature, ...] = _BALANCES + _TROUBLE + _CASH_FLOW + _AFFORDABILITY
