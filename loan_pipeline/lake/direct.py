@@ -78,7 +78,7 @@ def export_direct(bank: Bank, store: Store, *, source: str | None) -> SnapshotMa
     logger.info("exporting %s to %s/%s", bank.name, store.url, folder_of(snapshot_id))
     try:
         tables, newest = _write_tables(bank, store, snapshot_id)
-    except Exception:
+    except BaseException:  # a cancelled run too
         with suppress(StoreError):  # the first error is the one to tell
             store.delete(folder_of(snapshot_id))
         raise

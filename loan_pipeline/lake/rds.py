@@ -9,18 +9,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.lake.rds_client import PatientRds, RdsError, status_of
 from loan_pipeline.lake.rds_db_snapshots import DbSnapshots, is_recent
-from loan_pipeline.lake.rds_files import adopt_export, is_settled
+from loan_pipeline.lake.rds_files import adopt_export, is_complete, is_settled
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import DATABASE, ROOT, new_snapshot_id, own_id_time
 from loan_pipeline.lake.store import Store, StoreError
+from loan_pipeline.settings import Settings
 
 logger = logging.getLogger("loan_pipeline.lake")
 
+_LOOKS_FOR_RECORD = 10
 _UNDER_WAY = {"STARTING", "IN_PROGRESS"}
 # RDS refuses prefixes with a colon, and turns the others into underscores.
 _NOT_IN_PREFIX = set(':\\`" ')
@@ -47,6 +50,30 @@ class RdsExport:
     db_snapshot: str | None = None
     keep_db_snapshots: int = 1
     poll_seconds: float = 15.0
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, db_snapshot: str | None = None) -> "RdsExport":
+        """What the settings ask for; RdsError where one that an export needs is missing."""
+        needed = {
+            "LOAN_RDS_INSTANCE": settings.rds_instance,
+            "LOAN_EXPORT_ROLE_ARN": settings.export_role_arn,
+            "LOAN_EXPORT_KMS_KEY": settings.export_kms_key,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            raise RdsError(
+                f"an RDS export needs {', '.join(missing)} as well: set it, see .env.example"
+            )
+        url = settings.database_url.get_secret_value() if settings.database_url else ""
+        instance, role_arn, kms_key = (str(value) for value in needed.values())
+        return cls(
+            instance,
+            role_arn,
+            kms_key,
+            database=urlsplit(url).path.strip("/") or DATABASE,
+            db_snapshot=db_snapshot,
+            keep_db_snapshots=settings.keep_db_snapshots,
+        )
 
 
 def export_rds(
@@ -159,6 +186,10 @@ class _ExportTasks:
             raise RdsError(f"RDS export {name} ended as {status_of(task)}: {cause}")
         if task.get("WarningMessage"):
             logger.warning("RDS warns of export %s: %s", name, task["WarningMessage"])
+        for _ in range(_LOOKS_FOR_RECORD):  # the record may reach the bucket a little later
+            if is_complete(self._store, name):
+                break
+            self._rds.pause(self._request.poll_seconds)
 
     def _cancel(self, name: str) -> None:
         try:

@@ -49,10 +49,15 @@ def foreign_exports(store: Store) -> list[ForeignExport]:
     newest = datetime.fromisoformat(pointer.value["created_at"]) if pointer else None
     found = []
     for name in store.folders(ROOT):
-        if own_id_time(name) or not is_complete(store, name) or is_settled(store, name):
+        if own_id_time(name):
             continue
-        completed_at = store.modified(_info_key(name))
-        if newest is None or completed_at > newest:
+        try:
+            completed_at = store.modified(_info_key(name))
+        except StoreKeyMissing:
+            continue  # under way, or no export at all
+        if newest and completed_at <= newest:
+            continue
+        if is_complete(store, name) and not is_settled(store, name):
             found.append(ForeignExport(name, completed_at))
     return sorted(found, key=lambda export: export.completed_at)
 
@@ -82,6 +87,11 @@ def adopt_export(store: Store, export_id: str, *, bank: str | None = None) -> Sn
         SnapshotError: a table is missing, skipped or unfinished, or a value does not cast. The
             export is marked as rejected and never adopted again.
     """
+    if not is_complete(store, export_id):
+        raise SnapshotError(
+            f"{store.url}/{folder_of(export_id)} holds no complete RDS export: "
+            f"{_info_key(export_id)} is missing or does not say COMPLETE"
+        )
     try:
         manifest = _verified(store, export_id, bank)
     except SnapshotError as error:
@@ -92,11 +102,6 @@ def adopt_export(store: Store, export_id: str, *, bank: str | None = None) -> Sn
 
 
 def _verified(store: Store, export_id: str, bank: str | None) -> SnapshotManifest:
-    if not is_complete(store, export_id):
-        raise SnapshotError(
-            f"{store.url}/{folder_of(export_id)} holds no complete RDS export: "
-            f"{_info_key(export_id)} is missing or does not say COMPLETE"
-        )
     info = _export_info(store, export_id)
     tables = _tables(store, export_id)
     manifest = SnapshotManifest(

@@ -6,6 +6,8 @@ and fail on what they cannot cast. What the rows must look like beyond their typ
 
 # ruff: noqa: S608 - every name and every text in the SQL is quoted
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -49,10 +51,27 @@ def open_snapshot(
             f"{folder_of(manifest.snapshot_id)}/{f.key}" for f in manifest.tables[table.name].files
         ]
         view = f"{manifest.snapshot_id}.{table.name}"
-        source = _source(store, table, files, f"{view}.files", connection.con)
-        _create_view(table, source, view, manifest.snapshot_id, connection.con)
+        with _translated(store, manifest.snapshot_id, table):
+            source = _source(store, table, files, f"{view}.files", connection.con)
+            _create_view(table, source, view, manifest.snapshot_id, connection.con)
         tables[table.name] = connection.table(view)
     return tables
+
+
+@contextmanager
+def _translated(store: Store, snapshot_id: str, table: Table) -> Iterator[None]:
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        raise SnapshotError(
+            f"snapshot {snapshot_id}, table {table.name}: the files do not read as Parquet "
+            f"({error}); export a new snapshot"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{store.url}, table {table.name}: reading failed: {error}") from error
 
 
 def _verify_sizes(store: Store, manifest: SnapshotManifest) -> None:

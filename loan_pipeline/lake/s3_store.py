@@ -1,6 +1,7 @@
 """The store under an S3 prefix: boto3, its credentials chain, conditional writes for pointers."""
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -56,6 +57,7 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str = "") -> None:
         self.bucket = bucket
         self.prefix = checked_key(prefix, may_be_empty=True)
+        self._opening = threading.Lock()
 
     def __repr__(self) -> str:
         return f"S3Store({self.url})"
@@ -70,9 +72,14 @@ class S3Store:
         """Where region and credentials come from."""
         return boto3.session.Session()
 
-    @cached_property
+    @property
     def client(self) -> "S3Client":
-        """The boto3 client behind the store."""
+        """The boto3 client behind the store; threads may share it, but not make it at once."""
+        with self._opening:
+            return self._client
+
+    @cached_property
+    def _client(self) -> "S3Client":
         return self.session.client("s3", config=_CONFIG)
 
     @cached_property

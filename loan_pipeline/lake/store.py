@@ -133,7 +133,8 @@ def checked_key(key: str, *, may_be_empty: bool = False) -> str:
     """`key` itself, where it is a plain relative path; StoreError where it could lead elsewhere."""
     if key == "" and may_be_empty:
         return key
-    if str(PurePosixPath(key)) != key or key.startswith("/") or {"..", "."} & set(key.split("/")):
+    hidden = any(part.startswith(".") for part in key.split("/"))
+    if hidden or key.startswith("/") or str(PurePosixPath(key)) != key:
         raise StoreError(f"{key!r} is no key: use a relative path such as snapshots/latest.json")
     return key
 

@@ -16,6 +16,7 @@ from loan_pipeline.lake.reader import open_snapshot
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import SnapshotError, latest_snapshot
 from loan_pipeline.lake.store import StoreError, open_store
+from loan_pipeline.settings import Settings
 
 BANK = random_bank()
 REQUEST = RdsExport(instance="bank", role_arn=ROLE, kms_key=KEY)
@@ -228,6 +229,48 @@ def test_our_old_db_snapshots_go_and_others_stay(rds: RdsStandIn, store: S3Store
     assert len(own) == 2
     rds.refused = {"DeleteDBSnapshot": "AccessDenied"}
     run(rds, store, keep_db_snapshots=0)  # the export is done, so a refusal fails nothing
+
+
+def test_the_request_comes_from_the_settings() -> None:
+    settings = Settings(
+        rds_instance="bank",
+        export_role_arn=ROLE,
+        export_kms_key=KEY,
+        database_url="mysql+pymysql://u:p@host:3306/books",
+        keep_db_snapshots=3,
+    )
+    request = RdsExport.from_settings(settings, db_snapshot="before")
+    assert request == RdsExport("bank", ROLE, KEY, "books", "before", 3)
+    assert RdsExport.from_settings(settings.model_copy(update={"database_url": None})).database == (
+        "financial"
+    )
+    with pytest.raises(RdsError, match="needs LOAN_EXPORT_ROLE_ARN, LOAN_EXPORT_KMS_KEY as well"):
+        RdsExport.from_settings(Settings(rds_instance="bank"))
+
+
+def test_a_database_whose_name_rds_cannot_name_is_exported_whole(
+    rds: RdsStandIn, store: S3Store
+) -> None:
+    run(rds, store, database="the-bank")
+    [task] = rds.tasks.values()
+    assert task["ExportOnly"] == []
+
+
+def test_the_record_may_arrive_after_the_task_is_complete(rds: RdsStandIn, store: S3Store) -> None:
+    late: list[tuple[str, bytes]] = []
+    write = rds.write
+    rds.write = lambda key, data: (
+        late.append((key, data)) if "export_info" in key else write(key, data)
+    )
+
+    class Arrives(Pauses):
+        def __call__(self, seconds: float) -> None:
+            super().__call__(seconds)
+            if len(self.seconds) == 6 and late:
+                write(*late.pop())
+
+    run(rds, store, Arrives())
+    assert not late
 
 
 def test_rds_exports_to_s3_alone(tmp_path, rds: RdsStandIn, s3_url: str) -> None:  # type: ignore[no-untyped-def]

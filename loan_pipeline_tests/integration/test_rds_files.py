@@ -86,6 +86,8 @@ def test_exports_under_way_failed_or_our_own_are_not_foreign(store: FolderStore)
     assert foreign_exports(store) == []
     with pytest.raises(SnapshotError, match="holds no complete RDS export"):
         adopt_export(store, "nightly-1")
+    place(store, "nightly-1")  # it gets complete after all, and was not rejected before its time
+    assert [export.export_id for export in foreign_exports(store)] == ["nightly-1"]
 
 
 def test_a_rejected_export_is_not_offered_again(store: FolderStore) -> None:

@@ -181,6 +181,9 @@ def test_a_missing_file_and_a_cut_file_are_found_on_opening(store: Store) -> Non
     store.delete(key)
     with pytest.raises(SnapshotError, match=r"financial\.loan/1/part-00000.* is missing"):
         open_snapshot(store, manifest, ibis.duckdb.connect())
+    store.write(key, b"x" * manifest.tables["loan"].files[0].bytes)
+    with pytest.raises(SnapshotError, match=r"table loan: the files do not read as Parquet"):
+        open_snapshot(store, manifest, ibis.duckdb.connect())
 
 
 def test_two_snapshots_are_open_side_by_side(folder: Store) -> None:
