@@ -93,7 +93,7 @@ def _field(feature: Feature) -> Field:
         return CodeField(
             label,
             description=hint,
-            choices=[(code, code_label(code)) for code in feature.codes],
+            choices={"": "Choose"} | {code: code_label(code) for code in feature.codes},
             render_kw={"required": ""},
         )
     return NumberField(

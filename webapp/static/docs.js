@@ -6,6 +6,8 @@ SwaggerUIBundle({
   url: viewer.dataset.description,
   domNode: viewer,
   deepLinking: false,
+  defaultModelsExpandDepth: -1,
+  docExpansion: "full",
   validatorUrl: null,
   presets: [SwaggerUIBundle.presets.apis],
 });
