@@ -6,4 +6,4 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Days = NDArray[np.datetime64]
+Days = NDArray[np.datetime64]  # by day

@@ -46,7 +46,8 @@ class Districts:
     @property
     def weights(self) -> Floats:
         """Where clients live: by inhabitants. Sums to one."""
-        return self.inhabitants / self.inhabitants.sum()
+        weights: Floats = self.inhabitants / self.inhabitants.sum()
+        return weights
 
 
 def make_districts(rng: np.random.Generator) -> Districts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loan_pipeline.bank.sample.arrays import Flags, Floats, Integers
+from loan_pipeline.bank.sample.arrays import Days, Flags, Floats, Integers
 from loan_pipeline.bank.sample.households import Households, Income
 from loan_pipeline.bank.sample.loans import Loans
 from loan_pipeline.bank.sample.products import Cards, OrderKind, Orders
@@ -62,7 +62,7 @@ def make_habits(
     for row, kind in enumerate(STANDING):
         of_kind = orders.kind == kind
         standing[row, orders.account[of_kind]] = orders.amount[of_kind]
-    by_hand = (standing[0] == 0) & (rng.random(n) < 0.155)
+    by_hand = (standing[0] == 0) & (rng.random(n) < 0.175)
     bill = (0.17 * homes.income * np.exp(0.4 * rng.standard_normal(n))).astype(np.int64) // 100
     loan_month, payment, duration, day = (np.full(n, fill) for fill in (NEVER, 0, 0, 1))
     loan_month[loans.account] = month_of(loans.date)
@@ -71,18 +71,19 @@ def make_habits(
     day[loans.account] = np.minimum(_day_of_month(loans.date), rng.integers(5, 15, len(loans)))
     card_from = np.full(n, NEVER)
     card_from[cards.account] = month_of(cards.issued) + 1
+    income_day = rng.integers(5, 15, n)
     return Habits(
         opened_month=opened_month,
         opened_day=_day_of_month(homes.opened),
         income=(homes.income * 100).astype(np.int64),
-        income_day=rng.integers(5, 15, n),
+        income_day=income_day,
         skips_income=np.where(
             homes.income_kind == Income.PENSION,
             0.0,
-            0.01 + 0.16 / (1 + np.exp(1.3 + 1.5 * homes.solvency)),
+            0.005 + 0.26 / (1 + np.exp(1.6 + 1.8 * homes.solvency)),
         ),
         standing_amount=standing,
-        standing_day=rng.integers(5, 16, standing.shape),
+        standing_day=income_day + rng.integers(0, 7, standing.shape),
         standing_from=opened_month + rng.integers(1, 12, standing.shape),
         household_cash=np.where(by_hand, np.maximum(bill, 5) * 10_000, 0),
         payment=payment,
@@ -92,12 +93,14 @@ def make_habits(
         card_from=card_from,
         troubled_from=_trouble(n, loans, rng),
         overdraws=_overdrafts(homes, loans, rng),
-        activity=np.clip(1.62 * np.exp(0.35 * rng.standard_normal(n)), 0.3, 3),
+        activity=np.clip(1.9 * np.exp(0.35 * rng.standard_normal(n)), 0.3, 3),
     )
 
 
-def _day_of_month(days: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]) -> Integers:
-    return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+def _day_of_month(days: Days) -> Integers:
+    first = days.astype("datetime64[M]").astype("datetime64[D]")
+    past: Integers = (days - first).astype(np.int64)
+    return past + 1
 
 
 def _trouble(n: int, loans: Loans, rng: np.random.Generator) -> Integers:

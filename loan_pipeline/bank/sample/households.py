@@ -14,10 +14,9 @@ from loan_pipeline.bank.sample.districts import Districts
 from loan_pipeline.bank.sample.sizes import FIRST_DAY, ChunkSizes
 
 # Shares of accounts opened in 1993 … 1997: a good start, two slow years, then growth.
-_OPENED = (0.26, 0.10, 0.15, 0.29, 0.20)
+_OPENED = (0.24, 0.10, 0.15, 0.30, 0.21)
 _FREQUENCIES = (0.926, 0.053, 0.021)
-_PENSIONERS = 0.165
-_PAID_BY_TRANSFER = 0.19
+_INCOMES = (0.612, 0.217, 0.171)  # as `Income`
 
 
 class Income(IntEnum):
@@ -36,8 +35,7 @@ class Households:
         solvency: standard normal; the higher, the sounder.
         income: main income, CZK a month.
         cushion: the balance, in monthly incomes, below which the household stops spending.
-        second_client: whether somebody beside the owner may use the account.
-        overdrawn: whether the household overdraws the account now and then.
+        reserve: the same for months in which much has to be paid.
     """
 
     opened: Days
@@ -50,6 +48,7 @@ class Households:
     income: Floats
     income_kind: Integers
     cushion: Floats
+    reserve: Floats
 
     def __len__(self) -> int:
         return len(self.opened)
@@ -61,7 +60,7 @@ def make_households(
     """Draw the households of one chunk."""
     n = sizes.accounts
     opened = _opening_days(n, rng)
-    kind = rng.choice(3, n, p=(1 - _PENSIONERS - _PAID_BY_TRANSFER, _PAID_BY_TRANSFER, _PENSIONERS))
+    kind = _dealt(_INCOMES, n, rng)
     pensioner = kind == Income.PENSION
     years = np.where(pensioner, rng.uniform(57, 80, n), 18.1 + 44 * rng.beta(1.1, 1.25, n))
     district = rng.choice(len(districts.salary), n, p=districts.weights)
@@ -71,10 +70,11 @@ def make_households(
     spread = np.choose(kind, (0.42, 0.36, 0.22))
     local = (districts.salary[district] / 9_000) ** 0.5
     income = level * local * np.exp(spread * rng.standard_normal(n) + 0.06 * solvency)
-    cushion = np.exp(-0.75 + 0.55 * solvency + 0.45 * rng.standard_normal(n))
+    cushion = np.exp(0.3 - 0.15 * solvency + 0.6 * rng.standard_normal(n))
+    reserve = np.exp(-0.8 + 0.75 * solvency + 0.1 * rng.standard_normal(n))
     return Households(
         opened=opened,
-        frequency=rng.choice(3, n, p=_FREQUENCIES),
+        frequency=_dealt(_FREQUENCIES, n, rng),
         district=district,
         owner_district=np.where(
             moved, rng.choice(len(districts.salary), n, p=districts.weights), district
@@ -83,15 +83,21 @@ def make_households(
         owner_female=rng.random(n) < 0.49,
         solvency=solvency,
         income=np.clip(income, 2_500, 75_000).round(),
-        income_kind=kind.astype(np.int64),
-        cushion=np.clip(cushion, 0.04, 4),
+        income_kind=kind,
+        cushion=np.clip(cushion, 0.3, 3.5),
+        reserve=np.clip(reserve, 0.02, 2),
     )
 
 
 def _opening_days(n: int, rng: np.random.Generator) -> Days:
-    year = rng.choice(len(_OPENED), n, p=_OPENED)
+    year = np.datetime64("1993", "Y") + _dealt(_OPENED, n, rng).astype("timedelta64[Y]")
     # No account is opened in the last days of a year.
-    day = rng.integers(0, 362, n)
-    opened = (np.datetime64("1993", "Y") + year).astype("datetime64[D]") + day
+    opened: Days = year.astype("datetime64[D]") + rng.integers(0, 362, n).astype("timedelta64[D]")
     opened[0] = FIRST_DAY
     return opened
+
+
+def _dealt(shares: tuple[float, ...], n: int, rng: np.random.Generator) -> Integers:
+    """Positions in `shares`, as often as these say and in random order. Shape (n,)."""
+    ends = np.cumsum(shares) * n
+    return rng.permutation(np.searchsorted(ends, np.arange(n) + 0.5)).clip(0, len(shares) - 1)

@@ -16,10 +16,8 @@ _LARGEST_SHARE = 0.55
 _YOUNGEST, _OLDEST = 105, 696  # age of the account in days when a loan is granted
 # A loan of the last weeks has had no time to go wrong.
 _LAST_BAD_DAY = np.datetime64("1998-09-25", "D")
-# How strongly default follows what is hidden (solvency) and what is seen (payment over income).
-_SOLVENCY_WEIGHT = 1.0
-_BURDEN_WEIGHT = 0.75
-_STEEPNESS = 2.2
+# How steeply default follows from a reserve that is small against the loan's payment.
+_STEEPNESS = 3.2
 _OVERDRAWN_BAD = 0.97
 
 
@@ -61,11 +59,9 @@ def make_loans(sizes: ChunkSizes, homes: Households, rng: np.random.Generator) -
     payments = _payments(homes.income[account], duration, rng)
     finished = _ends(date, duration) <= LAST_DAY
     second_client, overdrawn = _near_rules(sizes, homes.solvency[account], date, rng)
-    burden = np.log(payments / homes.income[account])
-    risk = (
-        -_SOLVENCY_WEIGHT * homes.solvency[account]
-        + _BURDEN_WEIGHT * (burden - burden.mean()) / burden.std()
-    )
+    reserve = homes.reserve[account] * homes.income[account]
+    risk = 1.3 * np.log(payments) - np.log(reserve)
+    risk = (risk - risk.mean()) / risk.std()
     may_default = ~second_client & (date <= _LAST_BAD_DAY)
     bad = np.zeros(len(date), dtype=bool)
     for group, quota in ((finished, sizes.finished_bad), (~finished, sizes.running_bad)):
@@ -81,7 +77,7 @@ def _applicants(count: int, homes: Households, rng: np.random.Generator) -> tupl
     account = rng.choice(np.flatnonzero(able), count, replace=False)
     opened = homes.opened[account]
     oldest = np.minimum(_OLDEST, (LAST_DAY - np.timedelta64(23, "D") - opened).astype(np.int64))
-    age = _YOUNGEST + (oldest - _YOUNGEST) * rng.beta(1.35, 1.55, count)
+    age = _YOUNGEST + (oldest - _YOUNGEST) * rng.beta(1.5, 1.4, count)
     date = opened + age.astype("timedelta64[D]")
     order = np.argsort(date, kind="stable")
     return account[order], date[order]
@@ -91,7 +87,8 @@ def _ends(date: Days, duration: Integers) -> Days:
     """The day the last payment is due: the same day of the month, the 28th at the latest."""
     month = date.astype("datetime64[M]")
     day = np.minimum((date - month.astype("datetime64[D]")).astype(np.int64), 27)
-    return (month + duration).astype("datetime64[D]") + day
+    ends: Days = (month + duration).astype("datetime64[D]") + day
+    return ends
 
 
 def _durations(date: Days, finished: int, rng: np.random.Generator) -> Integers:
@@ -112,18 +109,19 @@ def _payments(income: Floats, duration: Integers, rng: np.random.Generator) -> I
     """Monthly payments in whole CZK, spread over the bank's range, that the incomes can bear."""
     n = len(income)
     low, high = _PAYMENTS
-    spread = np.quantile(rng.beta(1.35, 2.0, 20_000), (np.arange(n) + 0.5) / n)
+    spread = np.quantile(rng.beta(1.3, 2.15, 20_000), (np.arange(n) + 0.5) / n)
     wanted = low + (high - low) * (spread - spread[0]) / (spread[-1] - spread[0])
     capacity = _LARGEST_SHARE * income
     free = np.ones(n, dtype=bool)
     payments = np.empty(n)
-    # From the largest down: each goes to some household that can bear it.
+    # From the largest down: each goes to some household that can bear it, the very largest to one
+    # of the longest loans.
     for payment in wanted[::-1]:
-        able = np.flatnonzero(free & (capacity >= payment))
-        if len(able):
-            taker = rng.choice(able)
-        else:
-            taker = int(np.argmax(np.where(free, capacity, -1)))
+        able = free & (capacity >= payment)
+        if free.all() and (able & (duration == max(DURATIONS))).any():
+            able &= duration == max(DURATIONS)
+        richest = np.argmax(np.where(free, capacity, -1))
+        taker = rng.choice(np.flatnonzero(able)) if able.any() else richest
         payments[taker] = min(payment, capacity[taker])
         free[taker] = False
     smallest, largest = -(-_AMOUNTS[0] // duration), _AMOUNTS[1] // duration
@@ -140,8 +138,10 @@ def _near_rules(
     weakness = -solvency + 0.5 * rng.standard_normal(n)
     weakness[second_client | (date > _LAST_BAD_DAY)] = -np.inf
     overdrawn = np.zeros(n, dtype=bool)
-    overdrawn[np.argsort(weakness)[n - sizes.overdrawn_loans :]] = True
-    return second_client, overdrawn & np.isfinite(weakness)
+    for years in np.array_split(np.flatnonzero(np.isfinite(weakness)), 4):
+        weakest = years[np.argsort(-weakness[years])]
+        overdrawn[weakest[: round(sizes.overdrawn_loans / 4)]] = True
+    return second_client, overdrawn
 
 
 def _chances(risk: Floats, may_default: Flags, overdrawn: Flags, quota: int) -> Floats:

@@ -1,7 +1,7 @@
 """How large a sample bank is, and where its keys lie. The figures are those of the PKDD'99 bank.
 
-A bank of scale n is made of n independent chunks, each a whole bank of scale 1 with keys of its own;
-a fraction of a bank is one smaller chunk.
+A bank of scale n is made of n independent chunks, each a whole bank of scale 1 with keys of its
+own; a fraction of a bank is one smaller chunk.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The sample bank's seven smaller tables in the contract's columns; `trans` is in `transactions`."""
+"""The seven smaller tables in the contract's columns; `trans` is in `transactions`."""
 
 from collections.abc import Callable
 

@@ -10,10 +10,11 @@ from loan_pipeline.bank.sample.habits import make_habits
 from loan_pipeline.bank.sample.ledger import Ledger, keep_books
 from loan_pipeline.bank.sample.months import Booking
 from loan_pipeline.bank.sample.products import BANKS, Orders
-from loan_pipeline.bank.sample.sizes import spaced_keys
+from loan_pipeline.bank.sample.row_count import with_rows
+from loan_pipeline.bank.sample.sizes import FIRST_DAY, spaced_keys
 from loan_pipeline.contracts.tables import TRANS
 
-# How each kind of booking is written: type, operation, k_symbol, order of that kind.
+# How each kind of booking is written: type, operation, k_symbol.
 _CREDIT, _DEBIT, _CASH_DEBIT = "PRIJEM", "VYDAJ", "VYBER"
 _WRITTEN: dict[Booking, tuple[str, str | None, str | None]] = {
     Booking.OPENING: (_CREDIT, "VKLAD", None),
@@ -41,13 +42,16 @@ _OWN_COUNTER = (Booking.CARD, Booking.HOUSEHOLD_CASH)
 def transactions_batch(chunk: Chunk, rng: np.random.Generator) -> pa.RecordBatch:
     """All transactions of a chunk, by account and in the order of booking."""
     habits = make_habits(chunk.homes, chunk.loans, chunk.orders, chunk.cards, rng)
-    ledger = keep_books(chunk.sizes, chunk.homes, habits, rng)
+    ledger = keep_books(chunk.homes, habits, rng)
+    if chunk.sizes.exact:
+        with_loan = np.isin(np.arange(len(chunk.homes)), chunk.loans.account)
+        ledger = with_rows(ledger, chunk.sizes.transactions, with_loan, rng)
     bank, account = _other_side(chunk, ledger, rng)
     written = [_WRITTEN[kind] for kind in Booking]
     columns = {
         "trans_id": integers(spaced_keys("trans", chunk.number, len(ledger.kind), rng)),
         "account_id": integers(chunk.account_ids[ledger.account]),
-        "date": dates(ledger.day),
+        "date": dates(FIRST_DAY + ledger.day),
         "type": codes(ledger.kind, [row[0] for row in written]),
         "operation": codes(ledger.kind, [row[1] for row in written]),
         "amount": decimals(np.abs(ledger.signed), 10, 2),
