@@ -3,22 +3,22 @@
 import ibis
 from ibis import _
 
-from loan_pipeline.features.history import KEYS
+from loan_pipeline.features.history import KEYS, in_czk, std_czk
 
 WINDOWS_DAYS = (30, 90, 180)
-LOW_BALANCE_CZK = 15_000
+LOW_BALANCE = 15_000 * 100  # hellers
 
 
 def balances(known: ibis.Table) -> ibis.Table:
     """One row per key with transactions: `known` is of `history.transactions_before`."""
     after_transactions = known.group_by(*KEYS).aggregate(
-        transaction_amount_mean_czk=_.amount.mean(),
+        transaction_amount_mean_czk=in_czk(_.amount.mean()),
         transaction_count=_.count(),
-        balance_mean_czk=_.balance.mean(),
-        balance_std_180d_czk=_.balance.std(how="pop", where=_.days_before <= 180),
+        balance_mean_czk=in_czk(_.balance.mean()),
+        balance_std_180d_czk=std_czk(known.balance, known.days_before <= 180),
         balance_below_zero_count=_.count(where=_.balance < 0),
         penalty_interest_count=_.count(where=_.k_symbol == "SANKC. UROK"),
-        penalty_interest_czk=_.amount.sum(where=_.k_symbol == "SANKC. UROK").fill_null(0.0),
+        penalty_interest_czk=in_czk(_.amount.sum(where=_.k_symbol == "SANKC. UROK").fill_null(0)),
     )
     return after_transactions.join(_over_days(end_of_day(known)), KEYS)
 
@@ -47,19 +47,19 @@ def end_of_day(known: ibis.Table) -> ibis.Table:
 def _over_days(days: ibis.Table) -> ibis.Table:
     """Features of the daily balance; every day counts once, with or without transactions."""
     features = {
-        "balance_last_czk": days.balance.max(where=days.to_day == 0),
-        "balance_min_czk": days.balance.min(),
+        "balance_last_czk": in_czk(days.balance.max(where=days.to_day == 0)),
+        "balance_min_czk": in_czk(days.balance.min()),
         "balance_below_zero_share": _share_of_days(days, days.balance < 0),
     }
     for window in WINDOWS_DAYS:
         stood = ibis.least(days.from_day, window) - ibis.least(days.to_day, window)
         features |= {
-            f"balance_mean_{window}d_czk": (days.balance * stood).sum() / stood.sum(),
-            f"balance_min_{window}d_czk": days.balance.min(where=days.to_day < window),
+            f"balance_mean_{window}d_czk": in_czk((days.balance * stood).sum() / stood.sum()),
+            f"balance_min_{window}d_czk": in_czk(days.balance.min(where=days.to_day < window)),
         }
         if window > WINDOWS_DAYS[0]:
             features[f"low_balance_share_{window}d"] = _share_of_days(
-                days, days.balance < LOW_BALANCE_CZK, window
+                days, days.balance < LOW_BALANCE, window
             )
     return days.group_by(*KEYS).aggregate(**features)
 

@@ -6,7 +6,7 @@ import ibis
 from ibis import _
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
-from loan_pipeline.features.history import KEYS, days_between
+from loan_pipeline.features.history import KEYS, days_between, hellers, in_czk
 
 DAYS_PER_YEAR = 365.25
 
@@ -63,7 +63,7 @@ def _orders(order: ibis.Table) -> ibis.Table:
     """One row per account with permanent orders."""
     kept = order.filter(order.k_symbol != "UVER")
     return kept.group_by("account_id").aggregate(
-        order_amount_mean_czk=kept.amount.cast("float64").mean()
+        order_amount_mean_czk=in_czk(hellers(kept.amount).mean())
     )
 
 
