@@ -48,19 +48,19 @@ def open_tunnel(bastion: str | None, host: str, port: int) -> Iterator[tuple[str
     arguments = _ssh_arguments(bastion)
     local_port = _free_port()
     forward = f"127.0.0.1:{local_port}:{host}:{port}"
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["sh", "-c", _SCRIPT, "sh", "-L", forward, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C is for us; we close the tunnel after our last words
-    )
-    try:
-        _wait_until_ready(process, bastion)
-        yield "127.0.0.1", local_port
-    finally:
-        _close(process)
+    ) as process:
+        try:
+            _wait_until_ready(process, bastion)
+            yield "127.0.0.1", local_port
+        finally:
+            _close(process)
 
 
 def _ssh_arguments(bastion: str) -> list[str]:
