@@ -164,9 +164,7 @@ def _line(number: int, header: list[str], cells: list[str]) -> Line:
     fields: dict[str, object] = {}
     for name, cell in by_name.items():
         is_code = name in FEATURES_BY_NAME and FEATURES_BY_NAME[name].codes
-        value = (cell.strip() or None) if is_code else number_or_text(cell)
-        if value is not None:
-            fields[name] = value
+        fields[name] = (cell.strip() or None) if is_code else number_or_text(cell)
     return Line(number, fields, by_name)
 
 

@@ -1,6 +1,8 @@
 """The pages people use: the two forms, the answer, the history."""
 
+import logging
 import secrets
+import sqlite3
 
 from flask import Blueprint, Response, jsonify, render_template, request, session
 from werkzeug.wrappers import Response as BaseResponse
@@ -10,7 +12,10 @@ from loan_pipeline.scoring.inputs import InputRejected, UnknownAccount
 from loan_pipeline.scoring.words import code_label
 from webapp.answering import answer, feature_set_for, scenarios
 from webapp.forms import AccountForm, ApplicationForm, ContractForm
+from webapp.prediction_log import LoggedAnswer
 from webapp.services import services
+
+logger = logging.getLogger(__name__)
 
 pages = Blueprint("pages", __name__)
 
@@ -97,5 +102,14 @@ def _code(name: str, number: float) -> str:
 def history() -> Page:
     """The browser's own latest answers."""
     visitor = session.get("visitor")
-    answers = services().log.recent(str(visitor), _HISTORY) if visitor else []
-    return render_template("history.html", answers=answers, limit=_HISTORY)
+    answers: list[LoggedAnswer] = []
+    problem = None
+    try:
+        if visitor:
+            answers = services().log.recent(str(visitor), _HISTORY)
+    except sqlite3.Error as error:
+        logger.warning("the history cannot be read: %s", error)
+        problem = (
+            "The record of answers cannot be read just now; new answers are given all the same."
+        )
+    return render_template("history.html", answers=answers, limit=_HISTORY, problem=problem)

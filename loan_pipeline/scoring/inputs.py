@@ -50,7 +50,7 @@ def read_account_request(values: Mapping[str, object]) -> tuple[int, float, floa
     """
     problems = _unknown_fields(values, ACCOUNT_FIELDS)
     account_id = values.get("account_id")
-    if "account_id" not in values:
+    if account_id is None:
         problems.append(Problem("account_id", "is missing"))
     elif (
         isinstance(account_id, bool)

@@ -1,18 +1,17 @@
-"""Fixtures of the web app's tests: a lake with small releases, the app, its client, a real server."""
+"""Fixtures of the web app's tests: a lake with small releases, the app, a real server."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -137,10 +136,12 @@ def start_server(home: Path, log: Path, **environment: str) -> Server:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{server.url}/healthz", timeout=2):
-                return server
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.02)
+            alive = httpx.get(f"{server.url}/healthz", timeout=2).is_success
+        except httpx.HTTPError:
+            alive = False
+        if alive:
+            return server
+        time.sleep(0.02)
     process.kill()
     process.wait()
     raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")
