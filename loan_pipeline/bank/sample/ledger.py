@@ -94,7 +94,7 @@ def _carry_out(book: _Book, plan: Month, first_day: int) -> None:
 def _close(book: _Book, before: Integers, fee: Integers, age: Integers, next_first: int) -> None:
     """Interest, fee and penalty interest, on the month's last day."""
     last_day = np.full(len(fee), next_first - 1)
-    mean = np.maximum(before + book.balance, 0) / 2
+    mean = (np.maximum(before, 0) + np.maximum(book.balance, 0)) / 2
     interest = (mean * (_YEARLY_INTEREST / 12)).astype(np.int64)
     book.book(last_day, Booking.INTEREST, interest)
     # A fee alone pushes nobody below zero.

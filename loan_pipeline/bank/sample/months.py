@@ -65,8 +65,8 @@ def plan_month(month: int, homes: Households, habits: Habits, rng: np.random.Gen
     plan = _Plan(month, homes, habits, rng)
     plan.opening()
     plan.income()
-    plan.bills()
     plan.loan_payment()
+    plan.bills()
     plan.spending()
     return plan.month()
 
@@ -106,6 +106,18 @@ class _Plan:
         size = np.maximum(habits.income * rng.uniform(0.02, 0.35, n), NOTES)
         self._add(Booking.CASH_IN, rng.integers(2, 28, n) * besides, amount=_in_notes(size))
 
+    def loan_payment(self) -> None:
+        """The loan's payment. Who copes brings the cash that is missing; others let it fail."""
+        habits = self._habits
+        due = (habits.loan_from <= self._month) & (self._month <= habits.loan_until)
+        # The household's first troubled month always lacks the payment, later ones often.
+        often = self._troubled & (self._rng.random(self._n) < 0.35)
+        fails = often | (habits.troubled_from == self._month)
+        day = habits.payment_day * (due & ~fails)
+        needed = habits.payment + 300 * CROWN
+        self._add(Booking.CASH_IN, day * ~self._troubled, target=needed)
+        self._add(Booking.LOAN, day, amount=-habits.payment, floor=self._lowest)
+
     def bills(self) -> None:
         """Permanent orders, and household bills paid in cash."""
         habits = self._habits
@@ -119,15 +131,6 @@ class _Plan:
         amount = -habits.household_cash
         self._add(Booking.HOUSEHOLD_CASH, 16 * due, amount=amount, floor=self._lowest)
 
-    def loan_payment(self) -> None:
-        """The loan's payment. Who copes brings the cash that is missing; others let it fail."""
-        habits = self._habits
-        due = (habits.loan_from <= self._month) & (self._month <= habits.loan_until)
-        day = habits.payment_day * due
-        needed = habits.payment + 300 * CROWN
-        self._add(Booking.CASH_IN, day * ~self._troubled, target=needed)
-        self._add(Booking.LOAN, day, amount=-habits.payment, floor=self._lowest)
-
     def spending(self) -> None:
         """Cash withdrawals and cards, from what the household does not keep."""
         homes, habits, rng, n = self._homes, self._habits, self._rng, self._n
@@ -140,18 +143,18 @@ class _Plan:
             wanted = rng.random(n) < habits.activity / _WITHDRAWALS
             kind = np.where(rng.random(n) < 0.108, Booking.CASH_DEBIT, Booking.CASH_OUT)
             share = rng.beta(1.6, 2.2, n) ** restraint
-            self._add(kind, rng.integers(1, 29, n) * wanted, share=share, floor=floor)
+            self._add(kind, rng.integers(1, 28, n) * wanted, share=share, floor=floor)
         # Most months ask for more, shortly before payday: then it shows how deep a household falls.
         short = (np.arange(n) + self._month) % 3 == 0
         reserve = (habits.income * np.minimum(homes.reserve, homes.cushion)).astype(np.int64)
         day = (habits.income_day - 1 - np.arange(n) % 4) * short
         self._add(Booking.CASH_OUT, day, share=1.0, floor=np.minimum(floor, reserve))
         # Whoever overdraws does so in full, after the bills.
-        day = rng.integers(17, 29, n) * self._overdraws
+        day = rng.integers(17, 28, n) * self._overdraws
         self._add(Booking.CASH_OUT, day, share=1.0, floor=floor)
         by_card = (habits.card_from <= self._month) & (rng.random(n) < 0.66)
         amount = -NOTES * rng.integers(2, 46, n)
-        self._add(Booking.CARD, rng.integers(1, 29, n) * by_card, amount=amount)
+        self._add(Booking.CARD, rng.integers(1, 28, n) * by_card, amount=amount)
 
     def month(self) -> Month:
         """The bookings in their order, without what comes before an account's opening."""

@@ -15,7 +15,8 @@ _ROOM = 3_000 * CROWN
 def with_rows(ledger: Ledger, wanted: int, with_loan: Flags, rng: np.random.Generator) -> Ledger:
     """The ledger with exactly `wanted` rows, a per cent or two more or fewer than it has.
 
-    Cash withdrawals of the last year are left out, or small ones added where balances allow.
+    Cash withdrawals of the last year are left out or small ones added, on accounts whose balance
+    is never low in that year.
 
     Args:
         ledger: the books.
@@ -24,13 +25,17 @@ def with_rows(ledger: Ledger, wanted: int, with_loan: Flags, rng: np.random.Gene
         rng: chooses the rows.
     """
     columns = np.stack([ledger.account, ledger.day, ledger.kind, ledger.signed])
-    free = (ledger.day >= _LAST_YEAR) & ~with_loan[ledger.account]
+    last_year = ledger.day >= _LAST_YEAR
+    lowest = np.full(len(with_loan), _ROOM)
+    np.minimum.at(lowest, ledger.account[last_year], ledger.balance[last_year])
+    free = (lowest >= _ROOM) & ~with_loan
     surplus = len(ledger) - wanted
     if surplus > 0:
-        spare = np.flatnonzero(free & (ledger.kind == Booking.CASH_OUT))
-        columns = np.delete(columns, rng.choice(spare, surplus, replace=False), axis=1)
+        withdrawn = last_year & free[ledger.account] & (ledger.kind == Booking.CASH_OUT)
+        gone = rng.choice(np.flatnonzero(withdrawn), surplus, replace=False)
+        columns = np.delete(columns, gone, axis=1)
     else:
-        added = _withdrawals(ledger, free, -surplus, rng)
+        added = _withdrawals(np.flatnonzero(free), -surplus, rng)
         # Behind all that was booked on the account up to that day.
         at = np.searchsorted(_by_day(columns), _by_day(added), side="right")
         columns = np.insert(columns, at, added, axis=1)
@@ -40,14 +45,9 @@ def with_rows(ledger: Ledger, wanted: int, with_loan: Flags, rng: np.random.Gene
     return Ledger(account, day, kind, signed, total - before[account])
 
 
-def _withdrawals(ledger: Ledger, free: Flags, count: int, rng: np.random.Generator) -> Integers:
+def _withdrawals(accounts: Integers, count: int, rng: np.random.Generator) -> Integers:
     """Columns of new rows, in the ledger's order; shape (4, count)."""
-    lowest = np.full(ledger.account[-1] + 1, _ROOM)
-    np.minimum.at(lowest, ledger.account[free], ledger.balance[free])
-    has_rows = np.bincount(ledger.account[free], minlength=len(lowest)) > 0
-    able = np.flatnonzero(has_rows & (lowest >= _ROOM))
-    account = np.resize(rng.permutation(able), count)
-    # The last day of a month belongs to the bank, but a withdrawal after interest hurts nobody.
+    account = np.resize(rng.permutation(accounts), count)
     day = _LAST_YEAR + rng.integers(0, 364, count)
     kind = np.full(count, Booking.CASH_OUT)
     signed = -NOTES * rng.integers(1, 4, count)
