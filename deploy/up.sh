@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Dagster's UI and daemon, and the web app, until Ctrl-C stops all of them.
-set -euo pipefail
+#
+# Job control gives each its own process group: a shell without it starts background commands with
+# SIGINT ignored, and Dagster, which takes SIGTERM for SIGINT, would then never stop.
+set -euo pipefail -m
 cd "$(dirname "$0")/.."
 
 export LOAN_HOME="${LOAN_HOME:-$PWD/var}"
@@ -10,11 +13,19 @@ DAGSTER_HOME="$(.venv/bin/loan-pipeline dagster-home)"
 export DAGSTER_HOME
 
 pids=()
-stop() { trap - EXIT INT TERM; kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; }
+stop() {
+  trap - EXIT INT TERM
+  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  for _ in $(seq 100); do
+    jobs -r -p | grep -q . || return 0
+    sleep 0.2
+  done
+  for pid in "${pids[@]}"; do kill -KILL -- "-$pid" 2>/dev/null || true; done
+}
 trap stop EXIT
 trap 'stop; exit 0' INT TERM
 
-.venv/bin/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$DAGSTER_PORT" &
+PYTHONWARNINGS=ignore .venv/bin/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$DAGSTER_PORT" &
 pids+=($!)
 .venv/bin/gunicorn -c webapp/gunicorn.conf.py 'webapp:create_app()' &
 pids+=($!)
