@@ -5,7 +5,7 @@ import logging
 import ibis
 import pytest
 from arrow_bank import random_bank
-from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster import DagsterExecutionInterruptedError
 from rds_stand_in import KEY, ROLE, RdsStandIn
 
 from loan_pipeline.contracts.tables import TABLES

@@ -31,7 +31,7 @@ from loan_pipeline.lake.snapshot import (
 from loan_pipeline.lake.store import Store, StoreError, open_store
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.fast), "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store((tmp_path / "it's a lake").as_uri())

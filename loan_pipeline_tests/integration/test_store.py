@@ -17,7 +17,7 @@ from loan_pipeline.lake.store import (
 )
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.fast), "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store((tmp_path / "a lake").as_uri())
