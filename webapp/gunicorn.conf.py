@@ -12,7 +12,7 @@ from typing import Any
 _port = os.environ.get("PORT") or os.environ.get("WEB_PORT") or "8000"
 bind = f"{os.environ.get('WEB_HOST', '0.0.0.0')}:{_port}"  # noqa: S104 - it is a server
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-worker_class = "gthread"
+worker_class = "webapp.worker.DrainingWorker"
 threads = 4
 preload_app = False
 control_socket_disable = True
