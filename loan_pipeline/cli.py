@@ -11,6 +11,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.model.recipes import RECIPE_NAMES
 from loan_pipeline.settings import Settings
@@ -93,7 +94,7 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
 @click.option("--folds", default=5, show_default=True, help="Cross-validation: folds.")
 @click.option(
     "--feature-set",
-    type=click.Choice(["behavioural", "application"]),
+    type=click.Choice(FEATURE_SET_NAMES),
     default="behavioural",
     show_default=True,
 )
@@ -114,7 +115,7 @@ def backtest(
     train_until: datetime | None,
     repeats: int,
     folds: int,
-    feature_set: str,
+    feature_set: FeatureSet,
     target: str,
     recipe: str,
     seed: int,
@@ -190,6 +191,46 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     )
     for reason in prediction.reasons[:5]:
         click.echo(f"  {reason.contribution:+.3f}  {reason.text}")
+
+
+@main.command()
+@click.option(
+    "--feature-set",
+    type=click.Choice(FEATURE_SET_NAMES),
+    default="behavioural",
+    show_default=True,
+    help="Whose releases.",
+)
+@click.option("--roll-back", is_flag=True, help="Make the release before the current one current.")
+@click.option("--to", "version", help="With --roll-back: this version instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print the releases as JSON.")
+def releases(
+    feature_set: FeatureSet, version: str | None, *, roll_back: bool, as_json: bool
+) -> None:
+    """List the kept releases, or go back to an older one."""
+    from loan_pipeline.lake.store import open_store
+    from loan_pipeline.model import release
+
+    if version and not roll_back:
+        raise click.UsageError("--to goes with --roll-back")
+    store = open_store(Settings().lake)
+    if roll_back:
+        release.roll_back(store, feature_set, version)
+    kept = release.releases(store, feature_set)
+    if as_json:
+        _print_json(
+            [one.manifest.model_dump(mode="json") | {"current": one.current} for one in kept]
+        )
+        return
+    if not kept:
+        click.echo(f"no {feature_set} model was released yet: make run")
+    for one in kept:
+        test = one.manifest.metrics["out_of_time"]["roc_auc"]
+        click.echo(
+            f"{'*' if one.current else ' '} {one.version}  recipe {one.manifest.training.recipe}, "
+            f"{one.manifest.training.n_train} loans until {one.manifest.training.last_loan_date}, "
+            f"out-of-time ROC AUC {test.value:.3f} ({test.low:.3f} to {test.high:.3f})"
+        )
 
 
 @main.command("dagster-home", hidden=True)

@@ -1,8 +1,12 @@
-"""The jobs that people start, and the weekly retraining."""
+"""The jobs that people start, the weekly retraining, and the watch for others' exports."""
+
+from collections.abc import Iterator
 
 import dagster as dg
 
 from loan_pipeline.defs.raw_checks import raw_tables_contract
+from loan_pipeline.defs.resources import LakeResource
+from loan_pipeline.lake.rds_files import foreign_exports
 
 # The checks are named too: Dagster leaves those of tables that are only observed out of "all".
 CONTRACT = dg.AssetSelection.checks(raw_tables_contract)
@@ -34,11 +38,22 @@ weekly_retraining = dg.ScheduleDefinition(
 )
 
 
+@dg.sensor(job=retraining, minimum_interval_seconds=300)
+def exported_by_others(lake: LakeResource) -> Iterator[dg.RunRequest]:
+    """Retrains when somebody else's RDS export is complete in the lake. Off until switched on."""
+    for export in foreign_exports(lake.open()):
+        yield dg.RunRequest(
+            run_key=export.export_id,
+            run_config={"ops": {"snapshot": {"config": {"adopt": export.export_id}}}},
+        )
+
+
 @dg.definitions
 def automation() -> dg.Definitions:
-    """Jobs and schedules."""
+    """Jobs, schedules and sensors."""
     return dg.Definitions(
         jobs=[whole_pipeline, retraining],
         schedules=[weekly_retraining],
+        sensors=[exported_by_others],
         executor=dg.in_process_executor,
     )

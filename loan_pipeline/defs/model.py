@@ -1,6 +1,5 @@
 """Per feature set: the predictor, its metrics, the gate's checks, and the release."""
 
-import base64
 import tempfile
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -11,6 +10,7 @@ import dagster as dg
 
 from loan_pipeline.contracts.bundle import BundleManifest, Metric
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
+from loan_pipeline.defs.exploration import data_uri
 from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
 from loan_pipeline.defs.resources import LakeResource
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
@@ -241,7 +241,7 @@ def metrics_metadata(validation: Validation) -> dict[str, Any]:
         if name in ("roc_auc", "average_precision", "brier", "balanced_accuracy")
     }
     pictures = {
-        Path(name).stem: dg.MetadataValue.md(f"![{Path(name).stem}]({_data_uri(picture)})")
+        Path(name).stem: dg.MetadataValue.md(f"![{Path(name).stem}]({data_uri(picture)})")
         for name, picture in validation.pictures.items()
     }
     return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
@@ -258,10 +258,6 @@ def _table(metrics: Mapping[str, Mapping[str, Metric]]) -> str:
         figures = " | ".join(f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" for c in cells)
         lines.append(f"| {name.replace('_', ' ')} | {figures} |")
     return "\n".join(lines)
-
-
-def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 @dg.definitions

@@ -37,7 +37,7 @@ def write_feature_table(
     """
     import pyarrow.parquet as pq
 
-    key = f"features/{manifest.snapshot_id}/{name}.parquet"
+    key = f"{_folder(manifest.snapshot_id)}/{name}.parquet"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.parquet"
         table.to_parquet(path)
@@ -61,3 +61,12 @@ def read_feature_table(
     read = pq.read_table(io.BytesIO(store.read(table.key)), columns=columns)
     rows: pd.DataFrame = read.to_pandas(date_as_object=False)
     return rows
+
+
+def delete_feature_tables(store: Store, snapshot_id: str) -> None:
+    """Delete what was built from a snapshot that is gone."""
+    store.delete(_folder(snapshot_id))
+
+
+def _folder(snapshot_id: str) -> str:
+    return f"features/{snapshot_id}"

@@ -52,6 +52,7 @@ def test_the_assets_are_the_stages_of_the_data(definitions: dg.Definitions) -> N
         }
     assert _parents(definitions) == {
         **{key: set() for key in RAW},
+        "bank_report": RAW,
         "snapshot": RAW,
         "loan_features": {"snapshot"},
         "account_features": {"snapshot"},
@@ -69,6 +70,9 @@ def test_blocking_checks_stand_before_training_and_before_release(
         if graph.get(key).blocking
     }
     expected = {f"{key}:contract" for key in RAW} | {
+        "snapshot:rows_of_the_bank",
+        "snapshot:files_are_whole",
+        "snapshot:newest_transaction",
         "loan_features:one_row_per_loan",
         "account_features:one_row_per_account",
     }
