@@ -6,7 +6,8 @@ import ibis
 import pytest
 from arrow_bank import random_bank
 from dagster import DagsterExecutionInterruptedError
-from rds_stand_in import KEY, ROLE, RdsStandIn
+from dagster_aws.rds import RDSResource
+from rds_stand_in import KEY, ROLE, RdsStandIn, write_export
 
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.lake.direct import export_direct
@@ -271,6 +272,38 @@ def test_the_record_may_arrive_after_the_task_is_complete(rds: RdsStandIn, store
 
     run(rds, store, Arrives())
     assert not late
+
+
+def test_the_calls_go_over_the_wire_through_dagsters_resource(
+    store: S3Store, aws_environment: str
+) -> None:
+    """moto's RDS takes every call, completes at once, and writes nothing: that is left to us."""
+
+    def put(key: str, data: bytes) -> None:
+        store.client.put_object(Bucket=store.bucket, Key=key, Body=data)
+
+    class WritesFiles(Pauses):
+        def __call__(self, seconds: float) -> None:
+            super().__call__(seconds)
+            [task] = client.describe_export_tasks()["ExportTasks"]
+            name, prefix = task["ExportTaskIdentifier"], task["S3Prefix"]
+            write_export(BANK, lambda key, data: put(f"{prefix}/{name}/{key}", data), name)
+
+    resource = RDSResource(region_name="eu-central-1", endpoint_url=aws_environment)
+    with resource.get_rds_client() as client:
+        client.create_db_instance(
+            DBInstanceIdentifier="bank",
+            DBInstanceClass="db.t3.micro",
+            Engine="mariadb",
+            EngineVersion="10.11.8",
+            AllocatedStorage=20,
+            MasterUsername="admin",
+            MasterUserPassword="admin-password",
+        )
+        manifest = export_rds(client, store, REQUEST, tags={"run": "4711"}, pause=WritesFiles())
+        assert latest_snapshot(store) == manifest
+        [snapshot] = client.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+        assert {"Key": "run", "Value": "4711"} in snapshot["TagList"]
 
 
 def test_rds_exports_to_s3_alone(tmp_path, rds: RdsStandIn, s3_url: str) -> None:  # type: ignore[no-untyped-def]
