@@ -6,6 +6,7 @@ AutoGluon does before the model (imputation, scaling) belongs to the graph. Join
 `export.py`'s part.
 """
 
+import copy
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from loan_pipeline.model.errors import NotExportable
+from loan_pipeline.model.inputs import FloatArray, IntArray
+
+Float32Array = npt.NDArray[np.float32]
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 
@@ -63,6 +68,40 @@ def _forest(fitted: Any) -> FittedGraph:
     )
     # AutoGluon's forests see 0 where a value is missing.
     return FittedGraph(model, "probabilities", columns, null_as=0.0)
+
+
+def _log_scale_forest(fitted: Any) -> FittedGraph:
+    """The forest with its cuts taken back from the logarithmic scale: the same trees, exactly."""
+    on_own_scale = copy.copy(fitted)
+    on_own_scale.model = copy.deepcopy(fitted.model)
+    for tree in on_own_scale.model.estimators_:
+        inner = tree.tree_.children_left >= 0
+        tree.tree_.threshold[inner] = _cuts_on_own_scale(tree.tree_.threshold[inner])
+    return _forest(on_own_scale)
+
+
+def _cuts_on_own_scale(cuts: FloatArray) -> FloatArray:
+    """For each cut the greatest float32 whose logarithm, as the forest saw it, is at most the cut.
+
+    Found by bisection over the float32 numbers themselves, so that no rounding moves a loan to
+    the other side.
+    """
+    from loan_pipeline.model.families import log_scale
+
+    limit = np.array(np.finfo(np.float32).max, dtype=np.float32).view(np.int32).astype(np.int64)
+    low = np.full(len(cuts), -limit - 1)
+    high = np.full(len(cuts), limit)
+    while np.any(high - low > 1):
+        middle = (low + high) // 2
+        fits = log_scale(_float32_at(middle)) <= cuts
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+    return _float32_at(low).astype(np.float64)
+
+
+def _float32_at(ranks: IntArray) -> Float32Array:
+    """Float32 numbers by their rank: 0 is nought, 1 the least above it, -1 the greatest below."""
+    magnitudes = np.abs(ranks).astype(np.int32).view(np.float32)
+    return np.where(ranks < 0, -magnitudes, magnitudes)
 
 
 def _linear(fitted: Any) -> FittedGraph:
@@ -164,6 +203,7 @@ def _floats(columns: int) -> Any:
 
 _CONVERTERS: dict[str, Callable[[Any], FittedGraph]] = {
     "XT": _forest,
+    "LOGXT": _log_scale_forest,
     "RF": _forest,
     "LR": _linear,
     "GBM": _lightgbm,

@@ -12,8 +12,8 @@ from loan_pipeline.model.errors import NotExportable, UnknownRecipe
 RecipeName = Literal["default", "published", "quick"]
 RECIPE_NAMES: tuple[RecipeName, ...] = ("default", "published", "quick")
 
-# AutoGluon's keys of the model families that the ONNX export can write.
-EXPORTABLE_FAMILIES = frozenset({"XT", "RF", "LR", "GBM", "XGB", "CAT"})
+# Keys of the model families that the ONNX export can write: AutoGluon's, and our own LOGXT.
+EXPORTABLE_FAMILIES = frozenset({"LOGXT", "XT", "RF", "LR", "GBM", "XGB", "CAT"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Member:
     """One model of the ensemble.
 
     Attributes:
-        family: AutoGluon's key of the model family ("XT", "GBM", …).
+        family: AutoGluon's key of the model family ("XT", "GBM", …), or one of `families`.
         name: suffix of the model's name in the leaderboard.
         weight: share in the average, before all weights are scaled to one.
         parameters: hyperparameters as AutoGluon's `fit` takes them.

@@ -127,7 +127,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     from autogluon.tabular import TabularPredictor
 
     arguments: dict[str, Any] = {
-        "hyperparameters": hyperparameters(chosen, seed),
+        "hyperparameters": _with_own_families(hyperparameters(chosen, seed)),
         "presets": chosen.presets,
         "num_gpus": 0,
     }
@@ -174,6 +174,7 @@ def hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]]
         if chosen.fixed_weights:
             arguments["priority"] = 1000 - position
             parameters["ag_args_ensemble"] = {
+                **parameters.get("ag_args_ensemble", {}),
                 "model_random_seed": 1000 * seed + 100 * position,
                 "vary_seed_across_folds": True,
             }
@@ -181,3 +182,11 @@ def hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]]
             parameters["ag_args"] = arguments
         families.setdefault(member.family, []).append(parameters)
     return families
+
+
+def _with_own_families(parameters: dict[str, list[dict[str, Any]]]) -> dict[Any, Any]:
+    """The same, with classes in place of the keys of our own families, which AutoGluon expects."""
+    from loan_pipeline.model.families import LogScaleExtraTrees
+
+    own = {LogScaleExtraTrees.ag_key: LogScaleExtraTrees}
+    return {own.get(family, family): members for family, members in parameters.items()}

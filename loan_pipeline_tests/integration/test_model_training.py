@@ -94,6 +94,7 @@ def test_out_of_fold_predictions_cover_every_loan_once_and_were_not_learned_by_h
     "chosen",
     [
         only("XT", n_estimators=40, class_weight="balanced"),
+        only("LOGXT", n_estimators=40, bootstrap=False, ag_args_ensemble={"use_child_oof": False}),
         only("RF", n_estimators=40),
         only("LR", **{"proc.skew_threshold": None}),
         only("GBM", num_boost_round=40),
