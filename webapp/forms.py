@@ -65,9 +65,8 @@ class ContractForm(FlaskForm):  # type: ignore[misc]
         return [field for field in self if isinstance(field, NumberField | CodeField)]
 
     def values(self) -> dict[str, object]:
-        """What was sent, by field; left out where it is empty."""
-        found = {field.name: field.value() for field in self.fields()}  # type: ignore[attr-defined]
-        return {name: value for name, value in found.items() if value is not None}
+        """What was sent, by field; None where it is empty."""
+        return {field.name: field.value() for field in self.fields()}  # type: ignore[attr-defined]
 
     def show(self, rejected: InputRejected) -> None:
         """Put each problem beside its field."""
