@@ -1,0 +1,137 @@
+"""What a feature table must look like: rows, nulls, ranges and codes, and drift between snapshots.
+
+Plain functions on data frames as `loan_features` and `serving_features` give them; Dagster's
+checks call them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from loan_pipeline.contracts.features import Feature
+
+DRIFT_WARNING = 0.25  # population stability index; the customary sign of a shifted population
+_BINS = 10
+_SMALLEST_SHARE = 1e-4  # so that an empty bin gives a large index, not an infinite one
+
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one column.
+
+    Attributes:
+        column: a feature or a key.
+        text: what is wrong, in how many rows, and the first of them.
+        rows: how many rows are wrong.
+    """
+
+    column: str
+    text: str
+    rows: int
+
+
+def key_problems(frame: pd.DataFrame, key: str, expected_rows: int) -> list[Problem]:
+    """One row per key: a loan that is there twice would cross from training into the test.
+
+    Args:
+        frame: a feature table.
+        key: "loan_id" or "account_id".
+        expected_rows: the rows of the raw table.
+    """
+    problems = []
+    repeated = frame[key].duplicated(keep=False)
+    if repeated.any():
+        problems.append(_problem(frame, key, key, repeated, "is repeated"))
+    if len(frame) != expected_rows:
+        text = f"{len(frame):,} rows, but the bank has {expected_rows:,}"
+        problems.append(Problem(key, text, abs(len(frame) - expected_rows)))
+    return problems
+
+
+def value_problems(frame: pd.DataFrame, key: str, features: Iterable[Feature]) -> list[Problem]:
+    """Values that the contract does not allow: nulls, unknown codes, numbers out of range.
+
+    Args:
+        frame: a feature table; columns of features that it lacks are problems too.
+        key: the column that names a row for people.
+        features: those the table must hold.
+    """
+    problems = []
+    for feature in features:
+        if feature.name not in frame:
+            problems.append(Problem(feature.name, "is missing from the table", len(frame)))
+            continue
+        values = frame[feature.name]
+        nulls = values.isna()
+        if feature.null_means is None and nulls.any():
+            problems.append(_problem(frame, key, feature.name, nulls, "is null"))
+        if feature.codes:
+            wrong = ~nulls & ~values.isin(feature.codes)
+            text = f"is none of {', '.join(feature.codes)}"
+        else:
+            wrong = ~nulls & ~values.between(feature.minimum, feature.maximum)
+            text = f"is not between {feature.minimum:,} and {feature.maximum:,}"
+        if wrong.any():
+            problems.append(_problem(frame, key, feature.name, wrong, text))
+    return problems
+
+
+def drift(
+    previous: pd.DataFrame, current: pd.DataFrame, features: Iterable[Feature]
+) -> dict[str, float]:
+    """The population stability index of each feature against the previous snapshot's table.
+
+    Numbers fall into the previous table's tenths, codes and nulls into bins of their own. 0 is no
+    shift; above `DRIFT_WARNING` the populations differ.
+    """
+    return {
+        feature.name: _stability_index(
+            _numbers(previous[feature.name], feature), _numbers(current[feature.name], feature)
+        )
+        for feature in features
+    }
+
+
+def _problem(frame: pd.DataFrame, key: str, column: str, wrong: pd.Series, text: str) -> Problem:
+    first = frame.loc[wrong, [key]].drop_duplicates().head(3)
+    if column == key:
+        examples = ", ".join(f"{key} {name}" for name in first[key])
+    else:
+        values = frame.loc[first.index, column]
+        examples = ", ".join(
+            f"{key} {name}: {value}" for name, value in zip(first[key], values, strict=True)
+        )
+    rows = int(wrong.sum())
+    return Problem(column, f"{text} in {rows:,} of {len(frame):,} rows ({examples})", rows)
+
+
+def _numbers(values: pd.Series, feature: Feature) -> Numbers:
+    if feature.codes:
+        values = values.map({code: number for number, code in enumerate(feature.codes)})
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _stability_index(previous: Numbers, current: Numbers) -> float:
+    if not len(previous) or not len(current):
+        return 0.0
+    known = previous[~np.isnan(previous)]
+    tenths = np.linspace(0, 1, _BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(known, tenths)) if len(known) else known
+    before, now = (
+        np.maximum(_shares(values, edges), _SMALLEST_SHARE) for values in (previous, current)
+    )
+    return float(((now - before) * np.log(now / before)).sum())
+
+
+def _shares(values: Numbers, edges: Numbers) -> Numbers:
+    """Share of the values in each bin; the last bin is of the missing ones."""
+    missing = np.isnan(values)
+    bins = np.searchsorted(edges, values[~missing], side="left")
+    counts = np.bincount(bins, minlength=len(edges) + 1)
+    return np.append(counts, missing.sum()) / len(values)
