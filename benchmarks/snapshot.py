@@ -67,7 +67,7 @@ def _mariadb(folder: Path) -> dict[str, Any]:
         bank = open_bank(Settings(database_url=url))
         rows = sum(bank.fill(open_source("sample:scale=1")).values())
         ours, peer = _alternating(
-            lambda: _export(bank, folder), lambda: _pandas(url, folder), repeats=1
+            lambda: _export(bank, folder), lambda: _pandas(url, folder), repeats=2
         )
     finally:
         server.kill()

@@ -20,11 +20,16 @@ class TroubledS3:
 
     It may answer an error's code, "slow" (half a second late), "cut" (not done, and the connection
     closed) or "lost" (done, but the connection closed instead of an answer).
+
+    Attributes:
+        seen: how often each trouble was made.
+        bytes_sent: bytes answered for each path.
     """
 
     def __init__(self, server: str, trouble: Trouble) -> None:
         self.trouble = trouble
         self.seen: Counter[str | None] = Counter()
+        self.bytes_sent: Counter[str] = Counter()
         target = urlsplit(server).netloc
         outer = self
 
@@ -67,6 +72,8 @@ class TroubledS3:
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(body)
+                    with outer.lock:
+                        outer.bytes_sent[self.path] += len(body)
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward  # noqa: N815
 

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import ibis
@@ -93,6 +94,24 @@ def test_a_pointer_whose_answer_was_lost_counts_as_replaced(
         assert s3.seen["lost"] == 1
         assert s3.seen[None] >= 2  # the retry, refused by its own first try, and a look
         assert store.read_pointer("latest.json") == pointer
+
+
+def test_a_query_fetches_only_the_columns_that_it_names(
+    s3_url: str, aws_environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = export_direct(random_bank(transactions=60_000), open_store(s3_url), source=None)
+    [file] = manifest.tables["trans"].files
+
+    with TroubledS3(aws_environment, lambda *_: None) as s3:
+
+        def fetched() -> int:
+            return sum(size for path, size in s3.bytes_sent.items() if file.key in path)
+
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
+        trans = open_snapshot(open_store(s3_url), manifest, ibis.duckdb.connect())["trans"]
+        assert fetched() < file.bytes / 10, "opening reads the schema alone"
+        assert trans.date.max().to_pyarrow().as_py() == manifest.as_of - timedelta(days=1)
+        assert fetched() < file.bytes / 2
 
 
 _EXPORT = """
