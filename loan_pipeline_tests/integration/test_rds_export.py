@@ -1,6 +1,10 @@
 """The RDS export against a stand-in of RDS and a real S3 server."""
 
 import logging
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import ibis
 import pytest
@@ -130,6 +134,49 @@ def test_cancelling_the_run_cancels_the_export(
     assert task["Status"] == "CANCELING"
     run(rds, store)  # and the next run begins anew
     assert (rds.calls["CreateDBSnapshot"], rds.calls["StartExportTask"]) == (2, 2)
+
+
+_RUN = """
+import time
+import dagster as dg
+from arrow_bank import random_bank
+from loan_pipeline.lake.rds import RdsExport, export_rds
+from loan_pipeline.lake.s3_store import S3Store
+from rds_stand_in import KEY, ROLE, RdsStandIn
+
+rds = RdsStandIn(random_bank(transactions=1), print, looks=1_000_000)
+rds.add_snapshot("given")
+
+def pause(seconds):
+    print("waiting", flush=True)
+    time.sleep(0.05)
+
+@dg.asset
+def snapshot():
+    request = RdsExport("bank", ROLE, KEY, db_snapshot="given")
+    export_rds(rds.client, S3Store("bucket", "lake"), request, pause=pause)
+
+try:
+    dg.materialize([snapshot], raise_on_error=False)
+finally:
+    print("ended", [task["Status"] for task in rds.tasks.values()], flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_dagster_interrupts_cancels_the_export() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _RUN],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert "ended ['CANCELING']" in out, errors
 
 
 def test_a_failed_export_tells_why_and_leaves_the_previous_snapshot(
