@@ -1,5 +1,6 @@
 """The API's OpenAPI description, made from the contract."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -9,8 +10,8 @@ from loan_pipeline.contracts.features import (
     FEATURES_BY_NAME,
     Feature,
 )
-from loan_pipeline.scoring.inputs import LARGEST_ACCOUNT_ID
-from webapp.batch import MOST_LINES
+from loan_pipeline.scoring.inputs import ACCOUNT_FIELDS, LARGEST_ACCOUNT_ID
+from webapp.batch import APPLICATION_FIELDS, MOST_LINES
 
 Schema = dict[str, Any]
 
@@ -72,33 +73,37 @@ def _predict() -> Schema:
 
 
 def _predict_batch() -> Schema:
-    lines = {"schema": {"type": "string"}}
     return {
         "operationId": "predictBatch",
         "summary": "Score many loans, without reasons",
         "description": (
-            "CSV with a header of the field names, or one JSON object per line; at most "
-            f"{MOST_LINES:,} lines. Each line is answered, in order, with a prediction or with "
-            "its problem."
+            f"CSV with a header of the field names in any order, at most {MOST_LINES:,} lines. "
+            "Each line is answered, in order, with a prediction or with its problem. The same in JSON "
+            "lines, where they are sent as `application/x-ndjson`."
         ),
         "requestBody": {
             "required": True,
             "content": {
-                "text/csv": {**lines, "example": "account_id,amount,duration\n1787,96000,24\n"},
-                "application/x-ndjson": {
-                    **lines,
-                    "example": '{"account_id": 1787, "amount": 96000, "duration": 24}\n',
-                },
+                "text/csv": {
+                    "schema": {"anyOf": [_csv(ACCOUNT_FIELDS), _csv(APPLICATION_FIELDS)]},
+                    "example": "account_id,amount,duration\n1787,96000,24\n",
+                }
             },
         },
         "responses": {
             "200": {
-                "description": "One line per line.",
-                "content": {"text/csv": lines, "application/x-ndjson": lines},
+                "description": "One line per line, after a header.",
+                "content": {"text/csv": {"schema": {"type": "string"}}},
             },
             **_problems("401", "413", "415", "422", "429", "503"),
         },
     }
+
+
+def _csv(columns: Sequence[str]) -> Schema:
+    cells = r"[A-Za-z0-9 .-]*"
+    line = rf"\n[0-9]{{1,18}}(,{cells}){{{len(columns) - 1}}}"
+    return {"type": "string", "pattern": f"^{','.join(columns)}({line})+$"}
 
 
 _MEANINGS = {

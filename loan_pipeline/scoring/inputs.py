@@ -62,8 +62,6 @@ def read_account_request(values: Mapping[str, object]) -> tuple[int, float, floa
     numbers = {
         name: _read(FEATURES_BY_NAME[name], values, problems) for name in ("amount", "duration")
     }
-    if not problems:
-        _check_payment(numbers["amount"] / numbers["duration"], problems)
     if problems:
         raise InputRejected(problems)
     assert isinstance(account_id, (int, float))  # noqa: S101 - checked above; tells the types
@@ -88,7 +86,6 @@ def read_application(values: Mapping[str, object]) -> dict[str, float]:
     }
     if computed and not problems:
         numbers["payments"] = numbers["amount"] / numbers["duration"]
-        _check_payment(numbers["payments"], problems)
     if problems:
         raise InputRejected(problems)
     return numbers
@@ -120,14 +117,3 @@ def _read(feature: Feature, values: Mapping[str, object], problems: list[Problem
         problems.append(Problem(feature.name, message))
         return math.nan
     return feature.encode(value)
-
-
-def _check_payment(payment: float, problems: list[Problem]) -> None:
-    if not _PAYMENTS.minimum <= payment <= _PAYMENTS.maximum:
-        problems.append(
-            Problem(
-                "amount",
-                f"over this duration makes a monthly payment of {payment:,.2f} CZK, which must be "
-                f"between {_PAYMENTS.minimum:,.0f} and {_PAYMENTS.maximum:,.0f}",
-            )
-        )

@@ -115,7 +115,6 @@ def test_a_bundle_scores_only_what_its_feature_set_can(application, behavioural)
         ((float("inf"), 96_000, 24), "account_id"),
         ((2**63, 96_000, 24), "account_id"),
         (("1", 96_000, 24), "account_id"),
-        ((1, 1_000_000, 1), "amount"),
     ],
 )
 def test_values_that_no_loan_has_are_refused_by_field(behavioural, values, field):

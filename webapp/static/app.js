@@ -56,7 +56,6 @@ for (const form of document.querySelectorAll("[data-live]")) {
   let latest = 0;
   const ask = async () => {
     const mine = ++latest;
-    if (!form.checkValidity()) return;
     try {
       const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
