@@ -10,7 +10,7 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.resources import LakeResource
 from loan_pipeline.features import loan_features as build_loan_features
 from loan_pipeline.features import serving_features
-from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table, write_feature_table
+from loan_pipeline.lake.feature_tables import FeatureTable, write_feature_table
 from loan_pipeline.lake.reader import open_snapshot
 
 GROUP = "features"
@@ -65,34 +65,4 @@ def account_features(
         snapshot,
         lake,
         lambda tables: serving_features(tables, snapshot.as_of),
-    )
-
-
-@dg.asset_check(
-    asset=loan_features, additional_ins={"snapshot": dg.AssetIn("snapshot")}, blocking=True
-)
-def one_row_per_loan(
-    loan_features: FeatureTable, snapshot: SnapshotManifest, lake: LakeResource
-) -> dg.AssetCheckResult:
-    """Repeated loans would cross from training into the test."""
-    ids = read_feature_table(lake.open(), loan_features, ["loan_id"])["loan_id"]
-    granted = snapshot.tables["loan"].rows
-    return dg.AssetCheckResult(
-        passed=ids.is_unique and len(ids) == granted,
-        metadata={"rows": len(ids), "loans": int(ids.nunique()), "loans_in_the_bank": granted},
-    )
-
-
-@dg.asset_check(
-    asset=account_features, additional_ins={"snapshot": dg.AssetIn("snapshot")}, blocking=True
-)
-def one_row_per_account(
-    account_features: FeatureTable, snapshot: SnapshotManifest, lake: LakeResource
-) -> dg.AssetCheckResult:
-    """An account found twice, or not at all, could not be scored."""
-    ids = read_feature_table(lake.open(), account_features, ["account_id"])["account_id"]
-    accounts = snapshot.tables["account"].rows
-    return dg.AssetCheckResult(
-        passed=ids.is_unique and len(ids) == accounts,
-        metadata={"rows": len(ids), "accounts_in_the_bank": accounts},
     )

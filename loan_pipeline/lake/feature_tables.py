@@ -56,11 +56,13 @@ def read_feature_table(
     store: Store, table: FeatureTable, columns: list[str] | None = None
 ) -> "pd.DataFrame":
     """The table's rows, `columns` alone where they are named; dates as `datetime64`."""
-    import pyarrow.parquet as pq
+    return _read(store, table.key, columns)
 
-    read = pq.read_table(io.BytesIO(store.read(table.key)), columns=columns)
-    rows: pd.DataFrame = read.to_pandas(date_as_object=False)
-    return rows
+
+def read_table_of_snapshot(store: Store, name: str, snapshot_id: str) -> "pd.DataFrame | None":
+    """The rows of the table `name` that was built from a snapshot; None where none is kept."""
+    key = f"{_folder(snapshot_id)}/{name}.parquet"
+    return _read(store, key, None) if store.exists(key) else None
 
 
 def delete_feature_tables(store: Store, snapshot_id: str) -> None:
@@ -70,3 +72,11 @@ def delete_feature_tables(store: Store, snapshot_id: str) -> None:
 
 def _folder(snapshot_id: str) -> str:
     return f"features/{snapshot_id}"
+
+
+def _read(store: Store, key: str, columns: list[str] | None) -> "pd.DataFrame":
+    import pyarrow.parquet as pq
+
+    read = pq.read_table(io.BytesIO(store.read(key)), columns=columns)
+    rows: pd.DataFrame = read.to_pandas(date_as_object=False)
+    return rows

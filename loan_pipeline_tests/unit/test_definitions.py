@@ -74,7 +74,9 @@ def test_blocking_checks_stand_before_training_and_before_release(
         "snapshot:files_are_whole",
         "snapshot:newest_transaction",
         "loan_features:one_row_per_loan",
+        "loan_features:values",
         "account_features:one_row_per_account",
+        "account_features:values",
     }
     for name in FEATURE_SET_NAMES:
         expected.add(f"{name}/predictor:export_parity")
