@@ -6,13 +6,12 @@ from functools import cache
 from pathlib import Path
 
 from flask import Flask, url_for
-from flask_limiter import Limiter
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.lake.store import open_store
 from loan_pipeline.settings import Settings
-from webapp import problems, security, telemetry
+from webapp import problems, rate_limit, security, telemetry
 from webapp.api import api, batch_api
 from webapp.batches import batches
 from webapp.docs import docs
@@ -22,6 +21,7 @@ from webapp.model_page import model_page
 from webapp.model_watch import ModelWatch
 from webapp.pages import pages
 from webapp.prediction_log import PredictionLog
+from webapp.rate_limit import RateLimit
 from webapp.services import EXTENSION, Services
 
 _LARGEST_BODY = 2 * 1024 * 1024  # 10,000 lines of a batch
@@ -48,9 +48,11 @@ def make_app(settings: Settings | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.context_processor(lambda: {"asset": _asset})
     telemetry.init_app(app)  # first, so that what follows is measured and has a request id
-    limiter = security.init_app(app, settings)
+    limits = (RateLimit(settings.web_rate_limit), RateLimit(settings.web_api_rate_limit))
+    rate_limit.init_app(app, *limits)
+    security.init_app(app, settings)
     problems.init_app(app)
-    _register(app, settings, limiter)
+    _register(app)
     app.extensions[EXTENSION] = _services(settings)
     if settings.web_proxies:
         n = settings.web_proxies
@@ -58,11 +60,9 @@ def make_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _register(app: Flask, settings: Settings, limiter: Limiter) -> None:
+def _register(app: Flask) -> None:
     for machine in (api, batch_api):
         security.csrf.exempt(machine)
-    limiter.exempt(health)
-    limiter.limit(settings.web_api_rate_limit)(api)
     for blueprint in (pages, batches, model_page, docs, api, batch_api, health):
         app.register_blueprint(blueprint)
 

@@ -78,8 +78,8 @@ def _predict_batch() -> Schema:
         "summary": "Score many loans, without reasons",
         "description": (
             f"CSV with a header of the field names in any order, at most {MOST_LINES:,} lines. "
-            "Each line is answered, in order, with a prediction or with its problem. The same in JSON "
-            "lines, where they are sent as `application/x-ndjson`."
+            "Each line is answered, in order, with a prediction or with its problem. The same in "
+            "JSON lines, where they are sent as `application/x-ndjson`."
         ),
         "requestBody": {
             "required": True,

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _WAITING = 20_000  # answers; beyond, new ones are dropped and counted
 _AT_ONCE = 1_000
+_GATHER_SECONDS = 0.05
 _INSERT = """
 INSERT INTO predictions (answered_at, request_id, source, visitor, feature_set, model_version,
                          account_id, inputs, probability_paid_off, prediction)
@@ -50,7 +51,7 @@ class PredictionLog:
 
     Args:
         path: the SQLite file; made when the first answer is written.
-        keep_days: older answers are removed.
+        keep_days: older answers are removed when the log is opened.
         on_loss: hears how many answers could not be recorded.
     """
 
@@ -60,6 +61,7 @@ class PredictionLog:
         self._on_loss = on_loss
         self._waiting: queue.Queue[tuple[object, ...] | None] = queue.Queue(_WAITING)
         self._starting = threading.Lock()
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
 
@@ -106,8 +108,10 @@ class PredictionLog:
     def close(self) -> None:
         """Write what waits and stop; the last answers of a stopping worker are not lost."""
         if self._thread is not None:
+            self._closing.set()
             self._waiting.put(None)
             self._thread.join(timeout=5)
+            self._closing.clear()
             self._thread = None
 
     def _start(self) -> None:
@@ -119,31 +123,51 @@ class PredictionLog:
                 self._thread.start()
 
     def _write_all(self) -> None:
+        connection: sqlite3.Connection | None = None
         going = True
         while going:
             rows = [self._waiting.get()]
+            if rows[0] is not None:
+                # Many answers in one transaction cost hardly more than one.
+                self._closing.wait(_GATHER_SECONDS)
             while len(rows) < _AT_ONCE and not self._waiting.empty():
                 rows.append(self._waiting.get())
             going = None not in rows
-            self._write([row for row in rows if row is not None])
-            for _ in rows:
-                self._waiting.task_done()
+            connection = self._write(connection, [row for row in rows if row is not None])
+        if connection is not None:
+            connection.close()
 
-    def _write(self, rows: list[tuple[object, ...]]) -> None:
-        if not rows:
-            return
+    def _write(
+        self, connection: sqlite3.Connection | None, rows: list[tuple[object, ...]]
+    ) -> sqlite3.Connection | None:
+        """Write rows; returns the connection to go on with, None where it failed."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=5)) as db, db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(CREATE_PREDICTION_LOG)
-                db.executemany(_INSERT, rows)
-                oldest = (datetime.now(UTC) - self._keep).isoformat()
-                db.execute("DELETE FROM predictions WHERE answered_at < ?", (oldest,))
+            if connection is None:
+                connection = self._open()
+            with connection:
+                connection.executemany(_INSERT, rows)
         except (sqlite3.Error, OSError) as error:
             self._on_loss(len(rows))
             if not self._failing:
                 logger.warning("answers are not recorded: %s: %s", self._path, error)
             self._failing = True
-        else:
-            self._failing = False
+            if connection is not None:
+                connection.close()
+            return None
+        self._failing = False
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=5)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(CREATE_PREDICTION_LOG)
+            oldest = (datetime.now(UTC) - self._keep).isoformat()
+            with connection:
+                connection.execute("DELETE FROM predictions WHERE answered_at < ?", (oldest,))
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection

@@ -5,10 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
-from flask import Flask, Response, abort, request
-from flask.sessions import SecureCookieSessionInterface
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
+from flask import Flask, Request, Response, abort, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 
 from loan_pipeline.errors import LoanPipelineError
@@ -21,7 +19,6 @@ _CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = (
-    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     # Not "no-referrer": over HTTPS the CSRF check compares the referrer with the host.
@@ -39,23 +36,24 @@ class SecretKeyError(LoanPipelineError):
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Cookies are for HTTPS alone wherever the request came by HTTPS."""
+    """Cookies are for pages, and for HTTPS alone wherever the request came by HTTPS."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The visitor's session; the API has none, and need not look for one."""
+        if request.path.startswith("/api/v1/"):
+            return self.session_class()
+        return super().open_session(app, request)
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - Flask's signature
         return request.is_secure
 
 
-def init_app(app: Flask, settings: Settings) -> Limiter:
-    """Protect `app`; returns the limiter, which routes may be exempted from."""
+def init_app(app: Flask, settings: Settings) -> None:
+    """Protect `app`."""
     app.secret_key = secret_key(settings)
     app.session_interface = _Sessions()
     csrf.init_app(app)
-    limiter = Limiter(
-        get_remote_address, default_limits=[settings.web_rate_limit], storage_uri="memory://"
-    )
-    limiter.init_app(app)
     app.after_request(_add_headers)
-    return limiter
 
 
 def secret_key(settings: Settings) -> str:
@@ -114,9 +112,9 @@ def demand_api_key(settings: Settings) -> None:
 
 def _add_headers(response: Response) -> Response:
     headers = response.headers
-    for name, value in _HEADERS:
-        if name not in headers:
-            headers[name] = value
+    if "Content-Security-Policy" not in headers:
+        headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+    headers.extend(_HEADERS)
     if request.is_secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if "Cache-Control" not in headers:

@@ -176,3 +176,23 @@ def test_each_request_leaves_one_line_of_structured_log(client, caplog):
     line = json.loads(JsonFormatter().format(record))
     assert line["request_id"] == "trace-0123456789"
     assert line["level"] == "info"
+
+
+@pytest.mark.parametrize("text", ["", "600", "600/day", "many/minute", "-1/minute"])
+def test_a_limit_that_cannot_be_read_is_told_at_the_start(released, make_app, text):
+    from webapp.rate_limit import LimitError
+
+    with pytest.raises(LimitError, match="write it like 600/minute"):
+        make_app(released, web_api_rate_limit=text)
+
+
+def test_a_new_window_forgets_the_old_one(monkeypatch):
+    from webapp import rate_limit
+
+    now = 0.0
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now)
+    limit = rate_limit.RateLimit("2/second")
+    assert [limit.allows("a") for _ in range(3)] == [True, True, False]
+    assert limit.allows("b")
+    now = 1.0
+    assert limit.allows("a")
