@@ -14,7 +14,8 @@ import ibis
 
 from loan_pipeline.contracts.snapshot import SnapshotFile, SnapshotManifest, SnapshotTable
 from loan_pipeline.contracts.tables import TABLES, TRANS
-from loan_pipeline.lake.reader import arrow_dataset, arrow_path, open_snapshot
+from loan_pipeline.lake.arrow_files import arrow_dataset, arrow_path
+from loan_pipeline.lake.reader import open_snapshot
 from loan_pipeline.lake.snapshot import (
     LATEST_KEY,
     ROOT,

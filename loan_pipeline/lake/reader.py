@@ -9,27 +9,24 @@ and fail on what they cannot cast. What the rows must look like beyond their typ
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
+
+import duckdb
+import ibis
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.lake.arrow_files import arrow_dataset, arrow_path
 from loan_pipeline.lake.folder_store import FolderStore
-from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import SnapshotError, folder_of
 from loan_pipeline.lake.store import Store, StoreError
 
-if TYPE_CHECKING:
-    import duckdb
-    import ibis
-    import pyarrow.dataset
-    import pyarrow.fs
-    from ibis.backends.duckdb import Backend
-
 
 def open_snapshot(
-    store: Store, manifest: SnapshotManifest, connection: "Backend"
-) -> "dict[str, ibis.Table]":
+    store: Store, manifest: SnapshotManifest, connection: Backend
+) -> dict[str, ibis.Table]:
     """The snapshot's eight tables by name, read when a query needs them, column by column.
 
     Only columns whose stored type is not the contract's are read at once, to find values that do
@@ -60,9 +57,6 @@ def open_snapshot(
 
 @contextmanager
 def _translated(store: Store, snapshot_id: str, table: Table) -> Iterator[None]:
-    import duckdb
-    import pyarrow as pa
-
     try:
         yield
     except (duckdb.Error, pa.ArrowInvalid) as error:
@@ -97,7 +91,7 @@ def _source(
     table: Table,
     files: list[str],
     name: str,
-    connection: "duckdb.DuckDBPyConnection",
+    connection: duckdb.DuckDBPyConnection,
 ) -> str:
     """What DuckDB selects the files' rows from.
 
@@ -115,55 +109,6 @@ def _source(
     return _name(name)
 
 
-def arrow_dataset(store: Store, files: list[str]) -> "pyarrow.dataset.Dataset":
-    """The Parquet files as one Arrow dataset; nothing is read but the first one's schema."""
-    import pyarrow.dataset
-
-    return pyarrow.dataset.dataset(
-        [arrow_path(store, file) for file in files],
-        filesystem=arrow_filesystem(store),
-        format="parquet",
-    )
-
-
-def arrow_path(store: Store, key: str) -> str:
-    """What `arrow_filesystem` calls the key."""
-    if isinstance(store, S3Store):
-        return f"{store.bucket}/{store.full_key(key)}"
-    return str(_folder(store).path(key))
-
-
-def arrow_filesystem(store: Store) -> "pyarrow.fs.FileSystem":
-    """Arrow's access to the store; on S3 with what boto3 found: credentials, region, endpoint."""
-    import pyarrow.fs
-
-    if not isinstance(store, S3Store):
-        return pyarrow.fs.LocalFileSystem()
-    credentials = store.session.get_credentials()
-    if credentials is None:
-        raise StoreError(f"there are no AWS credentials for {store.url}")
-    frozen = credentials.get_frozen_credentials()
-    endpoint = urlsplit(store.client.meta.endpoint_url)
-    aws = (endpoint.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
-    return pyarrow.fs.S3FileSystem(
-        access_key=frozen.access_key,
-        secret_key=frozen.secret_key,
-        session_token=frozen.token,
-        region=store.region,
-        endpoint_override=None if aws else endpoint.netloc,
-        scheme=endpoint.scheme,
-        retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=6),
-        connect_timeout=5,
-        request_timeout=60,
-    )
-
-
-def _folder(store: Store) -> FolderStore:
-    if not isinstance(store, FolderStore):
-        raise StoreError(f"{store.url}: snapshots are read from a folder or from S3")
-    return store
-
-
 @dataclass(frozen=True)
 class _Cast:
     """How one column becomes the contract's: an expression, and when its value is wrong."""
@@ -178,7 +123,7 @@ def _create_view(
     source: str,
     view: str,
     snapshot_id: str,
-    connection: "duckdb.DuckDBPyConnection",
+    connection: duckdb.DuckDBPyConnection,
 ) -> None:
     described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     stored = {str(row[0]): str(row[1]) for row in described}
@@ -221,7 +166,7 @@ def _verify_values(
     source: str,
     casts: list[_Cast],
     snapshot_id: str,
-    connection: "duckdb.DuckDBPyConnection",
+    connection: duckdb.DuckDBPyConnection,
 ) -> None:
     """Find the first value of each column that the cast would lose or change."""
     if not casts:

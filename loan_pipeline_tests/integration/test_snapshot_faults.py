@@ -80,6 +80,20 @@ def test_access_denied_is_told_and_the_previous_snapshot_stays(
         assert latest_snapshot(store) == previous
 
 
+def test_reading_without_the_right_to_is_told_with_the_table(
+    s3_url: str, aws_environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = export_direct(BANK, open_store(s3_url), source=None)
+
+    def refuse(method: str, path: str, _count: int) -> str | None:
+        return "AccessDenied" if method in {"GET", "HEAD"} and "financial.card" in path else None
+
+    with TroubledS3(aws_environment, refuse) as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
+        with pytest.raises(StoreError, match=r"table card: reading failed: .*ACCESS_DENIED"):
+            open_snapshot(open_store(s3_url), manifest, ibis.duckdb.connect())
+
+
 @pytest.mark.usefixtures("_short_pauses")
 def test_a_pointer_whose_answer_was_lost_counts_as_replaced(
     s3_url: str, aws_environment: str, monkeypatch: pytest.MonkeyPatch
