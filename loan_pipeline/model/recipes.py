@@ -102,29 +102,19 @@ def _exportable(chosen: Recipe) -> bool:
 # `bootstrap` gives out-of-bag predictions, so that one forest over all loans serves instead of a
 # bag of forests over parts of them.
 def _extra_trees(name: str, weight: float = 1.0, **parameters: Any) -> Member:
-    defaults = {"n_estimators": 400, "class_weight": "balanced", "bootstrap": True}
-    return Member("XT", name, weight, {**defaults, **parameters})
+    defaults = {"n_estimators": 300, "class_weight": "balanced_subsample", "bootstrap": True}
+    return Member("LOGXT", name, weight, {"criterion": "entropy", **defaults, **parameters})
 
 
 DEFAULT = Recipe(
     "default",
-    "an average of class-weighted extra trees and shallow boosted trees",
+    "an average of class-weighted extra trees that draw their cuts on a logarithmic scale",
     members=(
-        _extra_trees("Gini", max_features=0.5),
-        _extra_trees("Entropy", max_features=0.3, criterion="entropy"),
-        Member(
-            "CAT",
-            weight=1.0,
-            parameters={
-                "iterations": 200,
-                "depth": 5,
-                "learning_rate": 0.05,
-                "rsm": 0.5,
-                "ag.early_stop": None,
-            },
-        ),
+        _extra_trees("Few", max_features="sqrt"),
+        _extra_trees("Third", max_features=0.3),
+        _extra_trees("Half", max_features=0.5),
     ),
-    bag_folds=8,
+    bag_folds=5,
 )
 
 QUICK = Recipe(
