@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     export_role_arn: str | None = None
     export_kms_key: str | None = None
     bastion: str | None = None
+    spark_master: str | None = None  # features are computed with DuckDB without it
 
     keep_snapshots: int = Field(default=5, ge=1)
     keep_db_snapshots: int = Field(default=1, ge=0)
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
 
-    @field_validator("database_url", "rds_instance", "bastion", mode="before")
+    @field_validator("database_url", "rds_instance", "bastion", "spark_master", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

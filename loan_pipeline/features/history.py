@@ -46,7 +46,7 @@ def hellers(czk: ibis.Value) -> ibis.Value:
 
 def in_czk(value: ibis.Value) -> ibis.Value:
     """An amount, or a mean of amounts, back in CZK, float64."""
-    return value / 100.0
+    return value.cast("float64") / 100  # Spark would divide integers as decimals
 
 
 def std_czk(value: ibis.Value, where: ibis.Value | None = None) -> ibis.Value:

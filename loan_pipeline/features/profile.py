@@ -33,7 +33,7 @@ def profile(tables: Mapping[str, ibis.Table], spine: ibis.Table) -> ibis.Table:
             "order_amount_mean_czk",
             "district_salary_mean_czk",
             account_age_days=days_between(_.opened_on, _.as_of_date),
-            age_years=days_between(_.birth_date, _.as_of_date) / DAYS_PER_YEAR,
+            age_years=days_between(_.birth_date, _.as_of_date).cast("float64") / DAYS_PER_YEAR,
             card_type=_.card_type.fill_null("none"),
         )
     )

@@ -1,0 +1,116 @@
+"""Where the expressions run: DuckDB in this process, or Spark where a bank outgrows one machine.
+
+Only the engine is chosen here; what is computed is the same.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ibis
+
+from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.reader import open_snapshot
+from loan_pipeline.lake.s3_store import S3Store
+from loan_pipeline.lake.snapshot import folder_of
+from loan_pipeline.lake.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_VIEW = "loan_pipeline_"
+
+
+class EngineError(LoanPipelineError):
+    """The engine that the settings name cannot be had."""
+
+
+@contextmanager
+def engine_tables(
+    store: Store, manifest: SnapshotManifest, spark_master: str | None = None
+) -> Iterator[dict[str, ibis.Table]]:
+    """The snapshot's eight tables, lazy, on the engine of choice, while the context is open.
+
+    Args:
+        store: where the snapshot is.
+        manifest: which snapshot it is.
+        spark_master: `local[*]`, `spark://host:7077`, `yarn`, …; DuckDB without it.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+        EngineError: Spark is not installed, or does not start.
+    """
+    connection = ibis.duckdb.connect()
+    try:
+        # Spark too gets only snapshots that were found whole, with values that cast.
+        tables = open_snapshot(store, manifest, connection)
+        if spark_master is None:
+            yield tables
+            return
+    finally:
+        connection.disconnect()
+    with _spark(spark_master) as session:
+        spark = ibis.pyspark.connect(session)
+        for table in TABLES:
+            _create_view(store, manifest, table, session)
+        yield {table.name: _typed(spark.table(_VIEW + table.name), table) for table in TABLES}
+
+
+@contextmanager
+def _spark(master: str) -> Iterator["SparkSession"]:
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise EngineError(
+            "LOAN_SPARK_MASTER is set, but Spark is not installed: "
+            "pip install 'loan-pipeline[spark]', or unset it to compute with DuckDB"
+        ) from error
+    try:
+        session = SparkSession.builder.master(master).appName("loan-pipeline").getOrCreate()
+    except (PySparkException, OSError) as error:
+        raise EngineError(
+            f"Spark does not start with LOAN_SPARK_MASTER={master} (is Java 17 there?): {error}"
+        ) from error
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def _create_view(
+    store: Store, manifest: SnapshotManifest, table: Table, session: "SparkSession"
+) -> None:
+    paths = [
+        _spark_path(store, f"{folder_of(manifest.snapshot_id)}/{file.key}")
+        for file in manifest.tables[table.name].files
+    ]
+    if paths:
+        frame = session.read.parquet(*paths)
+    else:
+        frame = session.sql("SELECT " + ", ".join(f"NULL AS `{c.name}`" for c in table.columns))
+        frame = frame.limit(0)
+    frame.createOrReplaceTempView(_VIEW + table.name)
+
+
+def _typed(stored: ibis.Table, table: Table) -> ibis.Table:
+    return stored.select(**{c.name: stored[c.name].cast(_type(c)) for c in table.columns})
+
+
+def _spark_path(store: Store, key: str) -> str:
+    if isinstance(store, S3Store):
+        return f"s3a://{store.bucket}/{store.full_key(key)}"
+    if isinstance(store, FolderStore):
+        return Path(store.path(key)).as_uri()
+    raise EngineError(f"{store.url}: Spark reads snapshots from a folder or from S3")
+
+
+def _type(column: Column) -> str:
+    """The column's Ibis type."""
+    if column.kind == "decimal":
+        return f"decimal({column.precision}, {column.scale})"
+    return {"integer": "int64", "date": "date", "text": "string"}[column.kind]
