@@ -46,6 +46,12 @@ class Address:
         way = f" through {self.bastion}" if self.bastion else ""
         return f"MariaDB {self.database} at {self.unix_socket or f'{self.host}:{self.port}'}{way}"
 
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody between us and the server can listen or answer in its place."""
+        at_home = self.host in ("localhost", "127.0.0.1", "::1")
+        return self.tls or at_home or bool(self.unix_socket or self.bastion)
+
     def tls_context(self) -> ssl.SSLContext | None:
         """A context that verifies certificate and host name; None where TLS was not asked for."""
         if not self.tls:

@@ -1,5 +1,6 @@
 """The bank: the interface that the embedded file and MariaDB share, and which one is in use."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ import pyarrow as pa
 from loan_pipeline.bank.source import Source
 from loan_pipeline.contracts.tables import Table
 from loan_pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class BankReader(Protocol):
@@ -75,4 +78,10 @@ def open_bank(settings: Settings) -> Bank:
     from loan_pipeline.bank.mariadb import MariaDBBank
 
     address = parse_address(settings.database_url.get_secret_value(), bastion=settings.bastion)
+    if not address.is_private:
+        logger.warning(
+            "The connection to %s is not verified: add ?ssl_ca=FILE to LOAN_DATABASE_URL "
+            "(or ?ssl=true for the system's authorities).",
+            address.name,
+        )
     return MariaDBBank(address, managed=settings.bank_managed)

@@ -44,7 +44,7 @@ class EmbeddedBank:
             try:
                 counts = _fill_file(new, source)
                 new.replace(self._path)
-            except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+            except (duckdb.Error, OSError) as error:
                 raise BankError(
                     f"The {self.name} could not be written, and was left as it was: {error}. "
                     "Make room or mend the folder's rights, then fill again."

@@ -14,21 +14,35 @@ from typing import IO, cast
 import pyarrow as pa
 from pyarrow import csv
 
-from loan_pipeline.bank.convert import RENAMED, BadValuesError, convert, missing_columns
+from loan_pipeline.bank.convert import (
+    BIRTH_NUMBER,
+    RENAMED,
+    BadValuesError,
+    convert,
+    missing_columns,
+)
 from loan_pipeline.bank.errors import SourceError
 from loan_pipeline.contracts.tables import TABLES, Table
 
 _ENDINGS = (".asc", ".csv", ".asc.gz", ".csv.gz")
 _BLOCK_BYTES = 8 * 2**20
+_BYTES_LOOKED_AT = 65_536
 _AGAIN = "Correct the file and fill again; the bank was left as it was."
 
 
 @dataclass(frozen=True)
-class _TableFile:
-    """One table's file: where it is, how to open it, how it is written."""
+class _Found:
+    """A file that may hold a table; `size` in bytes, unpacked, None where nobody knows."""
 
     place: str
     open: Callable[[], IO[bytes]]
+    size: int | None
+
+
+@dataclass(frozen=True)
+class _TableFile(_Found):
+    """One table's file and how it is written."""
+
     delimiter: str
     header: tuple[str, ...]
 
@@ -45,7 +59,9 @@ class FilesSource:
 
     def __init__(self, path: Path) -> None:
         self.name = f"files in {path}"
-        found = _in_zip(path) if path.suffix.lower() == ".zip" else _in_folder(path)
+        found = _in_folder(path) if path.is_dir() else _in_zip(path)
+        if not found and len(archives := sorted(path.glob("*.zip"))) == 1:
+            found = _in_zip(archives[0])
         missing = [table.name for table in TABLES if table.name not in found]
         if missing:
             raise SourceError(
@@ -53,7 +69,7 @@ class FilesSource:
                 f"(a name may also end in {', '.join(_ENDINGS[1:])}). "
                 "Put the files of all eight tables there."
             )
-        self._files = {table.name: _inspect(table, *found[table.name]) for table in TABLES}
+        self._files = {table.name: _inspect(table, found[table.name]) for table in TABLES}
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """The file's rows, read in blocks of some megabytes."""
@@ -66,6 +82,15 @@ class FilesSource:
             except BadValuesError as error:
                 raise SourceError(_explain(file, error, offset)) from None
             offset += texts.num_rows
+
+    def expected_rows(self, table: Table) -> int | None:
+        """About how many rows the file has, by the length of its first lines."""
+        file = self._files[table.name]
+        if not file.size:
+            return None
+        with file.open() as stream:
+            start = stream.read(_BYTES_LOOKED_AT)
+        return round(start.count(b"\n") * file.size / len(start)) - 1
 
     def places(self, table: Table, keys: Sequence[int]) -> Mapping[int, str]:
         """File and line numbers of the rows with these primary keys."""
@@ -86,31 +111,40 @@ class FilesSource:
         }
 
 
-def _in_folder(folder: Path) -> dict[str, tuple[str, Callable[[], IO[bytes]]]]:
-    found: dict[str, tuple[str, Callable[[], IO[bytes]]]] = {}
+def _in_folder(folder: Path) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
     for path in sorted(folder.iterdir()):
-        _add(found, path.name, str(path), partial(_open, path))
+        packed = path.suffix.lower() == ".gz"
+        size = None if packed else path.stat().st_size
+        opener = partial(_open_gzip if packed else _open, path)
+        _add(found, path.name, _Found(str(path), opener, size))
     return found
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _in_zip(path: Path) -> dict[str, tuple[str, Callable[[], IO[bytes]]]]:
+def _in_zip(path: Path) -> dict[str, _Found]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
+            members = archive.infolist()
     except FileNotFoundError:
         raise SourceError(f"There is no file {path}.") from None
     except (zipfile.BadZipFile, OSError) as error:
         raise SourceError(f"{path} cannot be read as a zip file: {error}.") from None
-    found: dict[str, tuple[str, Callable[[], IO[bytes]]]] = {}
+    found: dict[str, _Found] = {}
     for member in members:
-        if "__MACOSX" not in member:
-            name = PurePosixPath(member).name
-            _add(found, name, f"{path}:{member}", partial(_open_member, path, member))
+        name = member.filename
+        if "__MACOSX" not in name:
+            opener = partial(_open_member, path, name)
+            size = member.file_size
+            _add(found, PurePosixPath(name).name, _Found(f"{path}:{name}", opener, size))
     return found
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _open_gzip(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path))
 
 
 def _open_member(path: Path, member: str) -> IO[bytes]:
@@ -118,39 +152,35 @@ def _open_member(path: Path, member: str) -> IO[bytes]:
         return archive.open(member)  # stays readable after the archive is closed
 
 
-def _add(
-    found: dict[str, tuple[str, Callable[[], IO[bytes]]]],
-    name: str,
-    place: str,
-    opener: Callable[[], IO[bytes]],
-) -> None:
+def _add(found: dict[str, _Found], name: str, file: _Found) -> None:
     for table in TABLES:
         if name.lower() in {table.name + ending for ending in _ENDINGS}:
             if table.name in found:
                 raise SourceError(
-                    f"{found[table.name][0]} and {place} both hold table {table.name}: keep one."
+                    f"{found[table.name].place} and {file.place} both hold table {table.name}: "
+                    "keep one."
                 )
-            found[table.name] = (place, opener)
+            found[table.name] = file
 
 
-def _inspect(table: Table, place: str, opener: Callable[[], IO[bytes]]) -> _TableFile:
+def _inspect(table: Table, file: _Found) -> _TableFile:
     """Read the header row and refuse a file without the columns needed."""
     try:
-        with opener() as stream:
+        with file.open() as stream:
             first = stream.readline(65536).decode("utf-8-sig", errors="replace").strip()
     except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{place} cannot be read: {error}.") from None
+        raise SourceError(f"{file.place} cannot be read: {error}.") from None
     delimiter = ";" if first.count(";") >= first.count(",") else ","
-    known = {name.lower(): name for name in (*table.column_names, "A1", "birth_number")}
+    known = {name.lower(): name for name in (*table.column_names, "A1", BIRTH_NUMBER)}
     cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
     header = tuple(known.get(cell.lower(), cell) for cell in cells)
     missing = missing_columns(table, set(header))
     if missing:
         raise SourceError(
-            f"{place}: column {', '.join(missing)} is missing. The first line must name the "
+            f"{file.place}: column {', '.join(missing)} is missing. The first line must name the "
             f"columns {', '.join(table.column_names)}; it has {', '.join(cells)}. {_AGAIN}"
         )
-    return _TableFile(place, opener, delimiter, header)
+    return _TableFile(file.place, file.open, file.size, delimiter, header)
 
 
 def _text_batches(file: _TableFile) -> Iterator[pa.RecordBatch]:

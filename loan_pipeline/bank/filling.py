@@ -11,7 +11,7 @@ from loan_pipeline.bank.arrow import check_batch
 from loan_pipeline.bank.database import BankReader
 from loan_pipeline.bank.embedded_reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError, SourceError
-from loan_pipeline.bank.source import Closing, Locating, Source
+from loan_pipeline.bank.source import Closing, Locating, Sized, Source
 from loan_pipeline.bank.validate import Violation, relation_violations, row_violations
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
 from loan_pipeline.progress import track
@@ -47,7 +47,8 @@ def pour(source: Source, into: Pouring) -> dict[str, int]:
 
 def _pour_table(source: Source, table: Table, into: Pouring) -> int:
     rules = _RowRules(table)
-    with track(f"Filling {table.name}") as task:
+    expected = source.expected_rows(table) if isinstance(source, Sized) else None
+    with track(f"Filling {table.name}", expected) as task:
 
         def batches() -> Iterator[pa.RecordBatch]:
             for batch in source.batches(table):

@@ -29,8 +29,8 @@ _NEW, _OLD = "_filling_", "_replaced_"
 _FILLED_FROM = "_filled_from"
 _NAMES = (*(table.name for table in TABLES), _FILLED_FROM)
 _ATTEMPTS_AFTER_LOSS = 7  # half a minute, for a server that starts again
-# A source may take long to think between two rows.
-_SILENCE_SECONDS = 600
+# A source may think that long between two rows; a filler that is cut off holds its lock as long.
+_SILENCE_SECONDS = 120
 
 
 class MariaDBBank:
@@ -60,11 +60,11 @@ class MariaDBBank:
         """
         refuse_unless_managed(self._managed, self.name)
         try:
-            return self._fill_once(self._address, source)
+            return self._fill_once(self._address, source, lock_seconds=0)
         except BankConnectionLost as error:
             logger.warning("%s Starting the fill over.", error)
         patient = replace(self._address, attempts=_ATTEMPTS_AFTER_LOSS)
-        return self._fill_once(patient, source)
+        return self._fill_once(patient, source, lock_seconds=_SILENCE_SECONDS + 10)
 
     def filled_from(self) -> str | None:
         """Name of the source that filled the database."""
@@ -97,12 +97,12 @@ class MariaDBBank:
                     _execute(connection, "ROLLBACK")  # a fill came in between
             yield MariaDBReader(connection, self.name)
 
-    def _fill_once(self, address: Address, source: Source) -> dict[str, int]:
+    def _fill_once(self, address: Address, source: Source, *, lock_seconds: int) -> dict[str, int]:
         with connected(address, local_infile=True) as connection:
+            self._become_only_filler(connection, lock_seconds)
             return self._fill(connection, source)
 
     def _fill(self, connection: Connection, source: Source) -> dict[str, int]:
-        self._become_only_filler(connection)
         for setting in (
             f"lock_wait_timeout = {self._lock_seconds}",
             f"net_read_timeout = {_SILENCE_SECONDS}",
@@ -135,11 +135,10 @@ class MariaDBBank:
         _drop_quietly(connection, _OLD)
         return counts
 
-    def _become_only_filler(self, connection: Connection) -> None:
-        """Take a lock that ends with the connection."""
-        [(taken,)] = _execute(
-            connection, "SELECT GET_LOCK(%s, 0)", f"fill {self._address.database}"[:64]
-        )
+    def _become_only_filler(self, connection: Connection, seconds: int) -> None:
+        """Take a lock that ends with the connection; wait that long for it."""
+        name = f"fill {self._address.database}"[:64]
+        [(taken,)] = _execute(connection, "SELECT GET_LOCK(%s, %s)", name, seconds)
         if not taken:
             raise BankError(
                 f"{self.name} is being filled by somebody else. Wait until that is done, then "

@@ -83,7 +83,7 @@ class MariaDBReader:
             )
             if count == 0:
                 break
-            if len(text) != length:
+            if text is None or len(text) != length:
                 # The page did not fit into one packet, and the server cut it.
                 if size == 1:
                     raise BankError(

@@ -40,17 +40,24 @@ class ServerSource:
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """The table's rows, all tables in one transaction until `close`."""
-        if self._reader is None:
-            try:
-                self._reader = self._open.enter_context(self._bank.reading())
-            except BankUnreachable as error:
-                raise SourceError(f"{error} {self._otherwise}".rstrip()) from None
-        yield from self._reader.batches(table)
+        yield from self._reading().batches(table)
+
+    def expected_rows(self, table: Table) -> int:
+        """The number of rows, counted by the server."""
+        return self._reading().row_count(table)
 
     def close(self) -> None:
         """End the transaction and the connection."""
         self._reader = None
         self._open.close()
+
+    def _reading(self) -> MariaDBReader:
+        if self._reader is None:
+            try:
+                self._reader = self._open.enter_context(self._bank.reading())
+            except BankUnreachable as error:
+                raise SourceError(f"{error} {self._otherwise}".rstrip()) from None
+        return self._reader
 
 
 def ctu_source() -> ServerSource:

@@ -38,6 +38,14 @@ class Locating(Protocol):
 
 
 @runtime_checkable
+class Sized(Protocol):
+    """A source that knows, or can guess, how much there is to do."""
+
+    def expected_rows(self, table: Table) -> int | None:
+        """About how many rows the table has; None where that is not known."""
+
+
+@runtime_checkable
 class Closing(Protocol):
     """A source that holds something open from its first batch on."""
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from certificates import certificate
 from mariadb_server import MariaDBServer, StartServer
 
 
@@ -39,3 +40,21 @@ def mariadb_server(start_mariadb: StartServer) -> MariaDBServer:
 def mariadb_url(mariadb_server: MariaDBServer) -> str:
     """`mysql+pymysql://…` of an empty database of the test's own."""
     return mariadb_server.new_database("financial")
+
+
+@pytest.fixture(scope="session")
+def tls_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of `frail`, made out to 127.0.0.1, which it signed itself."""
+    return certificate(tmp_path_factory.mktemp("tls") / "tls")
+
+
+@pytest.fixture(scope="session")
+def frail(start_mariadb: StartServer, tls_authority: Path) -> MariaDBServer:
+    """A server with TLS and little room, which tests may kill and start again."""
+    return start_mariadb(
+        f"--ssl-cert={tls_authority}",
+        f"--ssl-key={tls_authority.with_name('key.pem')}",
+        f"--ssl-ca={tls_authority}",
+        "--innodb-file-per-table=0",
+        "--innodb-data-file-path=ibdata1:12M:autoextend:max:40M",
+    )

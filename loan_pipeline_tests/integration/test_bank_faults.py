@@ -5,18 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import tiny_bank
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from mariadb_server import MariaDBServer, StartServer
+from certificates import certificate
+from mariadb_server import MariaDBServer
 from tiny_bank import contents
 
 from loan_pipeline.bank import connection as connection_module
@@ -28,55 +23,6 @@ from loan_pipeline.bank.source import Source, open_source
 from loan_pipeline.contracts.tables import TRANS, Table
 
 pytestmark = pytest.mark.mariadb
-
-
-def certificate(folder: Path) -> Path:
-    """A certificate that signs itself, made out to 127.0.0.1, with its key beside it."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bank")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, key_pem = folder / "cert.pem", folder / "key.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key_pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return pem
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return certificate(tmp_path_factory.mktemp("tls") / "tls")
-
-
-@pytest.fixture(scope="module")
-def frail(start_mariadb: StartServer, authority: Path) -> MariaDBServer:
-    """A server with TLS and little room, which tests may kill and start again."""
-    return start_mariadb(
-        f"--ssl-cert={authority}",
-        f"--ssl-key={authority.with_name('key.pem')}",
-        f"--ssl-ca={authority}",
-        "--innodb-file-per-table=0",
-        "--innodb-data-file-path=ibdata1:12M:autoextend:max:40M",
-    )
 
 
 @pytest.fixture
@@ -165,8 +111,8 @@ def test_a_server_that_never_greets_is_given_up() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_tls_with_the_right_authority_encrypts(frail: MariaDBServer, authority: Path) -> None:
-    url = frail.new_database("encrypted") + f"?ssl_ca={authority}"
+def test_tls_with_the_right_authority_encrypts(frail: MariaDBServer, tls_authority: Path) -> None:
+    url = frail.new_database("encrypted") + f"?ssl_ca={tls_authority}"
     with connected(parse_address(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
         assert cursor.fetchone()[1]

@@ -12,6 +12,7 @@ import tiny_bank
 
 from loan_pipeline.bank.embedded import EmbeddedBank
 from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.bank.files import FilesSource
 from loan_pipeline.bank.source import open_source
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME
 
@@ -196,6 +197,49 @@ def test_line_numbers_stay_right_after_blank_lines(bank: EmbeddedBank, tmp_path:
     path.write_bytes(path.read_bytes().replace(b"\n11;", b"\n\n\n11;").replace(b"960429", b"9604"))
     with pytest.raises(SourceError, match=r"line 5: '9604'"):
         bank.fill(open_source(str(folder)))
+
+
+def test_a_folder_that_holds_one_zip_is_read_as_that_zip(
+    filled: EmbeddedBank, tmp_path: Path
+) -> None:
+    before = contents(filled)
+    (tmp_path / "download").mkdir()
+    with zipfile.ZipFile(tmp_path / "download" / "data_berka.zip", "w") as archive:
+        for path in (tmp_path / "good").iterdir():
+            archive.write(path, path.name)
+    filled.fill(open_source(str(tmp_path / "download")))
+    assert contents(filled) == before
+
+
+def test_a_byte_order_mark_capitals_and_more_columns_do_no_harm(
+    filled: EmbeddedBank, tmp_path: Path
+) -> None:
+    before = contents(filled)
+    bent = tiny_bank.tables()
+    bent["loan"] = [[f"{number}", *row] for number, row in enumerate(bent["loan"])]
+    bent["loan"][0] = ["", *(name.upper() for name in bent["loan"][0][1:])]
+    folder = tiny_bank.write_files(tmp_path / "bent", bent)
+    loan = folder / "loan.asc"
+    loan.write_bytes(b"\xef\xbb\xbf" + loan.read_bytes())
+    filled.fill(open_source(str(folder)))
+    assert contents(filled) == before
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_a_file_of_a_header_alone_is_an_empty_table(
+    bank: EmbeddedBank, tmp_path: Path, end: bytes
+) -> None:
+    folder = tiny_bank.write_files(tmp_path / "bent")
+    (folder / "card.asc").write_bytes(b"card_id;disp_id;type;issued" + end)
+    assert bank.fill(open_source(str(folder)))["card"] == 0
+    (folder / "loan.asc").write_bytes((folder / "loan.asc").read_bytes().split(b"\n")[0] + end)
+    with pytest.raises(SourceError, match=r"loan.loan_id the table is empty"):
+        bank.fill(open_source(str(folder)))
+
+
+def test_the_number_of_rows_is_guessed_for_the_progress_bar(tmp_path: Path) -> None:
+    folder = tiny_bank.write_files(tmp_path / "good")
+    assert FilesSource(folder).expected_rows(TABLES_BY_NAME["trans"]) == 5
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import tiny_bank
+from mariadb_server import MariaDBServer
 
 from loan_pipeline.bank.database import open_bank
 from loan_pipeline.bank.errors import BankUnreachable
@@ -171,6 +172,18 @@ def test_a_bank_behind_a_bastion_is_filled_and_read(
     assert bank.name.endswith(f"through {bastion.spec}")
     counts = bank.fill(open_source(str(tiny_bank.write_files(tmp_path / "good"))))
     assert bank.row_counts() == counts
+
+
+@pytest.mark.mariadb
+def test_tls_through_a_bastion_verifies_the_servers_own_name(
+    bastion: Bastion, frail: MariaDBServer, tls_authority: Path
+) -> None:
+    url = f"{frail.new_database('encrypted')}?ssl_ca={tls_authority}"
+    assert not open_bank(Settings(database_url=url, bastion=bastion.spec)).exists()
+    # The certificate is made out to 127.0.0.1, which is the tunnel's end but not this name.
+    other = url.replace("127.0.0.1", "localhost")
+    with pytest.raises(BankUnreachable, match="not to be trusted"):
+        open_bank(Settings(database_url=other, bastion=bastion.spec)).exists()
 
 
 def test_an_unknown_host_key_is_refused(bastion: Bastion) -> None:
