@@ -1,6 +1,6 @@
 """What must hold of the feature tables before anything learns from them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 import pandas as pd
@@ -15,6 +15,7 @@ from loan_pipeline.features.checks import (
     key_problems,
     value_problems,
 )
+from loan_pipeline.features.engine import engine_tables
 from loan_pipeline.lake.feature_tables import (
     FeatureTable,
     read_feature_table,
@@ -71,12 +72,27 @@ def _drift_result(
     )
 
 
+def _loans(_store: Store, snapshot: SnapshotManifest) -> int:
+    return snapshot.tables["loan"].rows
+
+
+def _open_accounts(store: Store, snapshot: SnapshotManifest) -> int:
+    """How many accounts were opened before the snapshot's as-of date."""
+    with engine_tables(store, snapshot) as tables:
+        account = tables["account"]
+        return int(account.filter(account.date < snapshot.as_of).count().to_pyarrow().as_py())
+
+
 def _checks(
-    name: str, key: str, raw: str, features: tuple[Feature, ...]
+    name: str,
+    key: str,
+    raw: str,
+    features: tuple[Feature, ...],
+    expected_rows: Callable[[Store, SnapshotManifest], int],
 ) -> dg.AssetChecksDefinition:
     rows = f"one_row_per_{raw}"
     described = {
-        rows: f"Every {raw} of the bank, each once.",
+        rows: f"Every {raw} known as of the snapshot, each once.",
         "values": "Nulls, codes and ranges are as the contract says.",
         "drift": "Each feature against the snapshot before; only a warning.",
     }
@@ -101,7 +117,7 @@ def _checks(
     ) -> Iterator[dg.AssetCheckResult]:
         store = lake.open()
         table = read_feature_table(store, built)
-        problems = key_problems(table, key, snapshot.tables[raw].rows)
+        problems = key_problems(table, key, expected_rows(store, snapshot))
         yield _result(rows, problems, f"{len(table):,} rows, one per {raw}.")
         yield _result(
             "values", value_problems(table, key, features), "Every value is within the contract."
@@ -116,7 +132,7 @@ def feature_checks() -> dg.Definitions:
     """The checks of both tables."""
     return dg.Definitions(
         asset_checks=[
-            _checks("loan_features", "loan_id", "loan", FEATURES),
-            _checks("account_features", "account_id", "account", ACCOUNT_FEATURES),
+            _checks("loan_features", "loan_id", "loan", FEATURES, _loans),
+            _checks("account_features", "account_id", "account", ACCOUNT_FEATURES, _open_accounts),
         ]
     )

@@ -10,8 +10,9 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.resources import LakeResource
 from loan_pipeline.features import loan_features as build_loan_features
 from loan_pipeline.features import serving_features
+from loan_pipeline.features.engine import engine_tables
 from loan_pipeline.lake.feature_tables import FeatureTable, write_feature_table
-from loan_pipeline.lake.reader import open_snapshot
+from loan_pipeline.settings import Settings
 
 GROUP = "features"
 
@@ -21,14 +22,9 @@ Build = Callable[[Mapping[str, ibis.Table]], ibis.Table]
 def _materialise(
     name: str, snapshot: SnapshotManifest, lake: LakeResource, build: Build
 ) -> dg.MaterializeResult[FeatureTable]:
-    store = lake.open()
-    connection = ibis.duckdb.connect()
-    try:
-        table = write_feature_table(
-            store, name, snapshot, build(open_snapshot(store, snapshot, connection))
-        )
-    finally:
-        connection.disconnect()
+    store, master = lake.open(), Settings().spark_master
+    with engine_tables(store, snapshot, master) as tables:
+        table = write_feature_table(store, name, snapshot, build(tables))
     described = [
         dg.TableColumn(column, description=FEATURES_BY_NAME[column].label)
         if column in FEATURES_BY_NAME
@@ -40,6 +36,7 @@ def _materialise(
         metadata={
             "dagster/row_count": table.rows,
             "dagster/column_schema": dg.TableSchema(columns=described),
+            "engine": f"Spark at {master}" if master else "DuckDB",
             "snapshot_id": table.snapshot_id,
             "as_of": table.as_of.isoformat(),
             "key": table.key,

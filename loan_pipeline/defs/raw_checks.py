@@ -10,11 +10,14 @@ from loan_pipeline.defs.raw import raw_key
 from loan_pipeline.defs.resources import BankResource
 
 
-def _result(asset: dg.AssetKey, found: list[Violation]) -> dg.AssetCheckResult:
+def violations_result(
+    found: list[Violation], asset: dg.AssetKey | None = None
+) -> dg.AssetCheckResult:
+    """The check's result where these rules are broken, of `asset` where a step checks several."""
     blocking = [violation for violation in found if violation.blocking]
     return dg.AssetCheckResult(
         asset_key=asset,
-        check_name="contract",
+        check_name="contract" if asset else None,
         passed=not found,
         # A warning lets the run go on: the rows are reported, and the features can bear them.
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
@@ -39,4 +42,4 @@ def raw_tables_contract(bank: BankResource) -> Iterator[dg.AssetCheckResult]:
     found = violations(bank.open())
     for table in TABLES:
         of_table = [violation for violation in found if violation.table == table.name]
-        yield _result(raw_key(table), of_table)
+        yield violations_result(of_table, raw_key(table))

@@ -7,11 +7,14 @@ import dagster as dg
 import ibis
 from dagster_aws.rds import RDSResource
 
+from loan_pipeline.bank.validate import find_violations
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.raw import raw_key
+from loan_pipeline.defs.raw_checks import violations_result
 from loan_pipeline.defs.resources import BankResource, LakeResource
 from loan_pipeline.lake.checks import (
+    SnapshotReader,
     damaged_files,
     newest_transaction_problems,
     row_count_problems,
@@ -79,7 +82,8 @@ def snapshot(
     elif settings.rds_instance:
         request = RdsExport.from_settings(settings, db_snapshot=config.db_snapshot or None)
         tags = {"dagster-run": context.run.run_id}
-        manifest = export_rds(rds.get_rds_client(), store, request, tags=tags)
+        with rds.get_rds_client() as client:
+            manifest = export_rds(client, store, request, tags=tags)
     else:
         opened = bank.open()
         manifest = export_direct(opened, store, source=opened.filled_from())
@@ -114,6 +118,18 @@ def files_are_whole(snapshot: SnapshotManifest, lake: LakeResource) -> dg.AssetC
 
 
 @dg.asset_check(asset=snapshot, blocking=True)
+def contract(snapshot: SnapshotManifest, lake: LakeResource) -> dg.AssetCheckResult:
+    """Types, keys, references, codes, ranges and nulls of the copy are as the contract says."""
+    connection = ibis.duckdb.connect()
+    try:
+        reader = SnapshotReader(open_snapshot(lake.open(), snapshot, connection))
+        found = list(find_violations(reader))
+    finally:
+        connection.disconnect()
+    return violations_result(found)
+
+
+@dg.asset_check(asset=snapshot, blocking=True)
 def newest_transaction(snapshot: SnapshotManifest, lake: LakeResource) -> dg.AssetCheckResult:
     """The newest transaction is where the manifest says, and no older than last time."""
     store = lake.open()
@@ -132,6 +148,6 @@ def snapshots() -> dg.Definitions:
     """The asset with its checks, and AWS's credentials from the environment."""
     return dg.Definitions(
         assets=[snapshot],
-        asset_checks=[rows_of_the_bank, files_are_whole, newest_transaction],
+        asset_checks=[rows_of_the_bank, files_are_whole, contract, newest_transaction],
         resources={"rds": RDSResource()},
     )

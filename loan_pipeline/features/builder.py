@@ -8,8 +8,8 @@ from ibis import _
 
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME
 from loan_pipeline.features.balances import balances
-from loan_pipeline.features.cashflow import cashflow
-from loan_pipeline.features.history import KEYS, transactions_before
+from loan_pipeline.features.cashflow import cashflow, monthly_cashflow, regular_income
+from loan_pipeline.features.history import KEYS, transactions_before, with_standing_balance
 from loan_pipeline.features.profile import profile
 from loan_pipeline.scoring.affordability import combine
 
@@ -27,16 +27,18 @@ def account_features(tables: Mapping[str, ibis.Table], spine: ibis.Table) -> ibi
         One row per row of the spine: account_id, as_of_date, the features in the contract's order.
     """
     known = transactions_before(tables["trans"], spine)
+    standing = with_standing_balance(known)
+    overall = standing.group_by(*KEYS).aggregate(**balances(standing), **cashflow(standing))
     result = profile(tables, spine)
-    for history in (balances(known), cashflow(known)):
-        # What counts has a value for accounts without a transaction too; the rest is unknown.
-        counts = [
-            name
-            for name in history.columns
-            if name not in KEYS and FEATURES_BY_NAME[name].null_means is None
-        ]
+    for history in (overall, monthly_cashflow(known), regular_income(known)):
         result = result.left_join(history, KEYS).drop(*(f"{key}_right" for key in KEYS))
-        result = result.mutate(**{name: result[name].fill_null(0) for name in counts})
+    # What counts has a value for accounts without a transaction too; the rest is unknown.
+    counts = [
+        name
+        for name in overall.columns
+        if name not in KEYS and FEATURES_BY_NAME[name].null_means is None
+    ]
+    result = result.mutate(**{name: result[name].fill_null(0) for name in counts})
     return result.select(*KEYS, *(feature.name for feature in ACCOUNT_FEATURES))
 
 
@@ -60,11 +62,12 @@ def loan_features(tables: Mapping[str, ibis.Table]) -> ibis.Table:
 
 
 def serving_features(tables: Mapping[str, ibis.Table], as_of: date) -> ibis.Table:
-    """The features of every account as of one date, for scoring.
+    """The features of every account that is open as of one date, for scoring.
 
     Args:
         tables: as for `account_features`.
-        as_of: transactions and cards strictly before this date are known.
+        as_of: what happened strictly before this date is known; an account opened later is not.
     """
-    spine = tables["account"].select("account_id", as_of_date=ibis.literal(as_of))
+    known = tables["account"].filter(_.date < as_of)
+    spine = known.select("account_id", as_of_date=ibis.literal(as_of))
     return account_features(tables, spine)

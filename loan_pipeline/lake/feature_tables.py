@@ -40,7 +40,10 @@ def write_feature_table(
     key = f"{_folder(manifest.snapshot_id)}/{name}.parquet"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.parquet"
-        table.to_parquet(path)
+        # In batches, one file: DuckDB and Spark alike give them.
+        with table.to_pyarrow_batches() as batches, pq.ParquetWriter(path, batches.schema) as file:
+            for batch in batches:
+                file.write_batch(batch)
         rows = pq.read_metadata(path).num_rows
         store.upload(path, key)
     return FeatureTable(

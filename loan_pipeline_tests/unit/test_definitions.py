@@ -72,6 +72,7 @@ def test_blocking_checks_stand_before_training_and_before_release(
     expected = {f"{key}:contract" for key in RAW} | {
         "snapshot:rows_of_the_bank",
         "snapshot:files_are_whole",
+        "snapshot:contract",
         "snapshot:newest_transaction",
         "loan_features:one_row_per_loan",
         "loan_features:values",
