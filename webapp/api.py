@@ -2,6 +2,7 @@
 
 import json
 
+import orjson
 from flask import Blueprint, Response, abort, request
 
 from webapp import batch
@@ -38,7 +39,7 @@ def predict() -> Response:
         return problem(400, f"The request {error}.")
     if not isinstance(body, dict):
         return problem(422, "The request must be one JSON object with the fields.")
-    return Response(json.dumps(as_json(answer(body, source="api"))), mimetype="application/json")
+    return Response(orjson.dumps(as_json(answer(body, source="api"))), mimetype="application/json")
 
 
 @batch_api.post("/predictions/batch")

@@ -44,6 +44,7 @@ def make_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=_FORM_VALID_SECONDS,
+        WTF_CSRF_CHECK_DEFAULT=False,  # `security` decides which requests are checked
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.context_processor(lambda: {"asset": _asset})
@@ -61,8 +62,6 @@ def make_app(settings: Settings | None = None) -> Flask:
 
 
 def _register(app: Flask) -> None:
-    for machine in (api, batch_api):
-        security.csrf.exempt(machine)
     for blueprint in (pages, batches, model_page, docs, api, batch_api, health):
         app.register_blueprint(blueprint)
 

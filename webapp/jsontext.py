@@ -46,12 +46,7 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     if prediction.baseline_probability_paid_off is not None:
         answer["baseline_probability_paid_off"] = round(prediction.baseline_probability_paid_off, 6)
         answer["reasons"] = [
-            {
-                "feature": reason.feature,
-                "value": reason.value,
-                "contribution": round(reason.contribution, 6),
-                "text": reason.text,
-            }
-            for reason in prediction.reasons
+            {"feature": feature, "value": value, "contribution": round(contribution, 6)}
+            for feature, value, contribution in prediction.reasons
         ]
     return answer

@@ -165,7 +165,6 @@ def _prediction() -> Schema:
             "type": "number",
             "description": "How far the feature moves the probability from the baseline.",
         },
-        "text": {"type": "string", "description": "Feature and value in words."},
     }
     return {
         "prediction": {"type": "string", "enum": ["paid_off", "not_paid_off"]},

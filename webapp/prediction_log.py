@@ -1,13 +1,14 @@
-"""Records every answer without slowing or failing a request: a queue, one writing thread.
+"""Records every answer without slowing or failing a request: a deque, one writing thread.
 
 The table is `contracts.prediction_log`; several workers may write to it.
 """
 
 import json
 import logging
-import queue
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from loan_pipeline.contracts.prediction_log import CREATE_PREDICTION_LOG
 from loan_pipeline.scoring.scorer import Prediction
 
 logger = logging.getLogger(__name__)
 
-_WAITING = 20_000  # answers; beyond, new ones are dropped and counted
-_AT_ONCE = 1_000
-_GATHER_SECONDS = 0.05
+_MOST_WAITING = 20_000  # answers; beyond, new ones are dropped and counted
+_SECONDS_BETWEEN_WRITES = 0.25
 _INSERT = """
 INSERT INTO predictions (answered_at, request_id, source, visitor, feature_set, model_version,
                          account_id, inputs, probability_paid_off, prediction)
@@ -32,6 +34,10 @@ _RECENT = """
 SELECT answered_at, feature_set, model_version, inputs, probability_paid_off, prediction
 FROM predictions WHERE visitor = ? ORDER BY id DESC LIMIT ?
 """
+
+
+# When, request, source, visitor, answer, inputs: made into a row by the writing thread.
+_Waiting = tuple[float, str, str, str | None, Prediction, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,13 @@ class PredictionLog:
         self._path = path
         self._keep = timedelta(days=keep_days)
         self._on_loss = on_loss
-        self._waiting: queue.Queue[tuple[object, ...] | None] = queue.Queue(_WAITING)
+        # Threads append to and take from a deque without a lock.
+        self._waiting: deque[_Waiting] = deque()
         self._starting = threading.Lock()
-        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self._hurry = threading.Event()
+        self._written = threading.Event()
+        self._closing = False
         self._failing = False
 
     def record(
@@ -75,27 +84,20 @@ class PredictionLog:
         visitor: str | None = None,
     ) -> None:
         """Note an answer; returns at once, whatever becomes of it."""
-        row = (
-            datetime.now(UTC).isoformat(timespec="milliseconds"),
-            request_id,
-            source,
-            visitor,
-            answer.feature_set,
-            answer.model_version,
-            inputs.get("account_id"),
-            json.dumps(inputs),
-            answer.probability_paid_off,
-            answer.prediction,
-        )
+        if len(self._waiting) >= _MOST_WAITING:
+            self._on_loss(1)
+            return
+        self._waiting.append((time.time(), request_id, source, visitor, answer, inputs))
         if self._thread is None:
             self._start()
-        try:
-            self._waiting.put_nowait(row)
-        except queue.Full:
-            self._on_loss(1)
 
     def recent(self, visitor: str, limit: int) -> list[LoggedAnswer]:
-        """A visitor's latest answers, newest first; empty while nothing is written yet."""
+        """A visitor's latest answers, newest first.
+
+        Raises:
+            sqlite3.Error: the log cannot be read.
+        """
+        self._write_now()
         if not self._path.exists():
             return []
         with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=2)) as db:
@@ -108,11 +110,17 @@ class PredictionLog:
     def close(self) -> None:
         """Write what waits and stop; the last answers of a stopping worker are not lost."""
         if self._thread is not None:
-            self._closing.set()
-            self._waiting.put(None)
+            self._closing = True
+            self._hurry.set()
             self._thread.join(timeout=5)
-            self._closing.clear()
+            self._closing = False
             self._thread = None
+
+    def _write_now(self) -> None:
+        if self._thread is not None:
+            self._written.clear()
+            self._hurry.set()
+            self._written.wait(1)
 
     def _start(self) -> None:
         with self._starting:
@@ -126,14 +134,13 @@ class PredictionLog:
         connection: sqlite3.Connection | None = None
         going = True
         while going:
-            rows = [self._waiting.get()]
-            if rows[0] is not None:
-                # Many answers in one transaction cost hardly more than one.
-                self._closing.wait(_GATHER_SECONDS)
-            while len(rows) < _AT_ONCE and not self._waiting.empty():
-                rows.append(self._waiting.get())
-            going = None not in rows
-            connection = self._write(connection, [row for row in rows if row is not None])
+            self._hurry.wait(_SECONDS_BETWEEN_WRITES)
+            self._hurry.clear()
+            going = not self._closing
+            rows = [_row(*self._waiting.popleft()) for _ in range(len(self._waiting))]
+            if rows:
+                connection = self._write(connection, rows)
+            self._written.set()
         if connection is not None:
             connection.close()
 
@@ -171,3 +178,25 @@ class PredictionLog:
             connection.close()
             raise
         return connection
+
+
+def _row(
+    at: float,
+    request_id: str,
+    source: str,
+    visitor: str | None,
+    answer: Prediction,
+    inputs: Mapping[str, object],
+) -> tuple[object, ...]:
+    return (
+        datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        request_id,
+        source,
+        visitor,
+        answer.feature_set,
+        answer.model_version,
+        inputs.get("account_id"),
+        orjson.dumps(inputs).decode(),
+        answer.probability_paid_off,
+        answer.prediction,
+    )

@@ -3,14 +3,20 @@
 import hmac
 import os
 import secrets
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-from flask import Flask, Request, Response, abort, request
+from flask import Flask, Request, abort, current_app, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _SECRET_KEY_FILE = "web-secret-key"  # noqa: S105 - a file's name
 _SHORTEST_KEY = 16
@@ -18,7 +24,11 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HEADERS = (
+_UNLESS_GIVEN = (
+    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
+    ("Cache-Control", "no-store"),
+)
+_ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     # Not "no-referrer": over HTTPS the CSRF check compares the referrer with the host.
@@ -27,6 +37,8 @@ _HEADERS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+_STRICT_TRANSPORT = [("Strict-Transport-Security", "max-age=31536000")]
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 csrf = CSRFProtect()
 
@@ -53,7 +65,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.secret_key = secret_key(settings)
     app.session_interface = _Sessions()
     csrf.init_app(app)
-    app.after_request(_add_headers)
+    app.before_request(_demand_token)
+    app.wsgi_app = _ProtectiveHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def secret_key(settings: Settings) -> str:
@@ -110,13 +123,29 @@ def demand_api_key(settings: Settings) -> None:
         abort(401, "send one of the configured API keys as `Authorization: Bearer KEY`")
 
 
-def _add_headers(response: Response) -> Response:
-    headers = response.headers
-    if "Content-Security-Policy" not in headers:
-        headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-    headers.extend(_HEADERS)
-    if request.is_secure:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "no-store"
-    return response
+def _demand_token() -> None:
+    """Refuse forms that other sites sent. The API takes no forms and knows no sessions."""
+    from_page = request.method == "POST" and not request.path.startswith("/api/v1/")
+    if from_page and current_app.config["WTF_CSRF_ENABLED"]:
+        csrf.protect()
+
+
+class _ProtectiveHeaders:
+    """Adds the headers that protect to every answer, around the app: cheaper than inside it."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        secure = _STRICT_TRANSPORT if environ["wsgi.url_scheme"] == "https" else []
+
+        def start(
+            status: str, headers: list[tuple[str, str]], error: _ExcInfo | None = None
+        ) -> Callable[[bytes], object]:
+            given = {name for name, _ in headers}
+            missing = [header for header in _UNLESS_GIVEN if header[0] not in given]
+            return start_response(status, [*headers, *missing, *_ALWAYS, *secure], error)
+
+        return self._app(environ, start)

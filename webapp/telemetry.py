@@ -4,9 +4,11 @@ import logging
 import random
 import re
 import time
+from typing import NamedTuple
 
 from flask import Flask, Response, g, request
 
+from webapp.metrics import Metrics
 from webapp.services import services
 
 access = logging.getLogger("webapp.access")
@@ -28,19 +30,42 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    seconds = time.perf_counter() - g.started
-    endpoint = request.endpoint or "none"
-    metrics = services().metrics
-    metrics.seconds.labels(endpoint).observe(seconds)
-    metrics.requests.labels(endpoint, response.status_code).inc()
-    if endpoint not in _QUIET and access.isEnabledFor(logging.INFO):
-        fields = {
-            "request_id": g.request_id,
-            "client": request.remote_addr,
-            "method": request.method,
-            "path": request.path,
-            "status": response.status_code,
-            "milliseconds": round(1000 * seconds, 3),
-        }
-        access.info("", extra={"fields": fields})
+    told = _Told(
+        services().metrics,
+        request.endpoint or "none",
+        g.started,
+        g.request_id,
+        request.remote_addr,
+        request.method,
+        request.path,
+        response.status_code,
+    )
+    # Told once the answer is on its way: nobody waits for it.
+    response.call_on_close(told.tell)
     return response
+
+
+class _Told(NamedTuple):
+    metrics: Metrics
+    endpoint: str
+    started: float
+    request_id: str
+    client: str | None
+    method: str
+    path: str
+    status: int
+
+    def tell(self) -> None:
+        seconds = time.perf_counter() - self.started
+        self.metrics.seconds.labels(self.endpoint).observe(seconds)
+        self.metrics.requests.labels(self.endpoint, self.status).inc()
+        if self.endpoint not in _QUIET and access.isEnabledFor(logging.INFO):
+            fields = {
+                "request_id": self.request_id,
+                "client": self.client,
+                "method": self.method,
+                "path": self.path,
+                "status": self.status,
+                "milliseconds": round(1000 * seconds, 3),
+            }
+            access.info("", extra={"fields": fields})

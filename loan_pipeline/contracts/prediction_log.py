@@ -20,6 +20,6 @@ CREATE TABLE IF NOT EXISTS predictions (
     probability_paid_off REAL NOT NULL,
     prediction TEXT NOT NULL            -- paid_off or not_paid_off
 );
-CREATE INDEX IF NOT EXISTS predictions_by_time ON predictions (answered_at);
-CREATE INDEX IF NOT EXISTS predictions_by_visitor ON predictions (visitor, id);
+CREATE INDEX IF NOT EXISTS predictions_by_visitor ON predictions (visitor, id)
+    WHERE visitor IS NOT NULL;
 """

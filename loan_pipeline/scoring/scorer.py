@@ -7,13 +7,13 @@ so each worker makes its own after it was forked.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loan_pipeline.contracts.bundle import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
-from loan_pipeline.contracts.features import FeatureSet
+from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.accounts import Accounts
 from loan_pipeline.scoring.affordability import combine
@@ -30,21 +30,23 @@ Row = NDArray[np.float32]
 _NO_REASON = 1e-9  # contributions below are the arithmetic's own rounding
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """One feature's part in a score.
 
     Attributes:
         value: the feature's value; None where it is missing.
         contribution: by how much the feature moves the probability away from the typical
             paid-off loan's.
-        text: feature and value in words.
     """
 
     feature: str
     value: str | float | None
     contribution: float
-    text: str
+
+    @property
+    def text(self) -> str:
+        """Feature and value in words."""
+        return reason_text(FEATURES_BY_NAME[self.feature], self.value)
 
 
 @dataclass(frozen=True)
@@ -193,20 +195,14 @@ class Scorer:
     def explain(self, row: Row) -> Prediction:
         """Score one row, with its reasons."""
         parts, probability, baseline = contributions(self.probabilities, row, self._baseline)
-        features = self.bundle.features
+        # Lists: looking into arrays number by number would cost more than the model.
+        numbers, shares, features = row.tolist(), parts.tolist(), self.bundle.features
         reasons = []
-        for index in np.argsort(-np.abs(parts), kind="stable"):
-            if abs(parts[index]) < _NO_REASON:
+        for index in np.argsort(-np.abs(parts), kind="stable").tolist():
+            if abs(shares[index]) < _NO_REASON:
                 break
-            value = features[index].decode(float(row[index]))
-            reasons.append(
-                Reason(
-                    features[index].name,
-                    value,
-                    float(parts[index]),
-                    reason_text(features[index], value),
-                )
-            )
+            feature = features[index]
+            reasons.append(Reason(feature.name, feature.decode(numbers[index]), shares[index]))
         return self._prediction(probability, baseline, tuple(reasons))
 
     def _prediction(
