@@ -16,6 +16,7 @@ from loan_pipeline.bank.sample.sizes import MONTHS, month_of
 # Orders that are carried out every month; loans have payments of their own.
 STANDING = (OrderKind.HOUSEHOLD, OrderKind.OTHER, OrderKind.INSURANCE, OrderKind.LEASING)
 NEVER = MONTHS + 1
+_OVERDRAFTS_PER_BAD_LOAN = 7.7
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Habits:
         payment_day: day of the loan's payment, no later in the month than the loan's date.
         loan_from, loan_until: first and last month with a payment.
         card_from: first month with a card.
-        troubled_from: first month after which a bad loan's household no longer copes.
+        troubled_from: first month in which a bad loan's household no longer copes.
         overdraws: (months, accounts), when a household spends more than it has.
+        overdraft_chance: monthly, of a household that no longer copes.
         activity: cash withdrawals a month.
     """
 
@@ -49,6 +51,7 @@ class Habits:
     card_from: Integers
     troubled_from: Integers
     overdraws: Flags
+    overdraft_chance: float
     activity: Floats
 
 
@@ -62,7 +65,7 @@ def make_habits(
     for row, kind in enumerate(STANDING):
         of_kind = orders.kind == kind
         standing[row, orders.account[of_kind]] = orders.amount[of_kind]
-    by_hand = (standing[0] == 0) & (rng.random(n) < 0.175)
+    by_hand = (standing[0] == 0) & (rng.random(n) < 0.16)
     bill = (0.17 * homes.income * np.exp(0.4 * rng.standard_normal(n))).astype(np.int64) // 100
     loan_month, payment, duration, day = (np.full(n, fill) for fill in (NEVER, 0, 0, 1))
     loan_month[loans.account] = month_of(loans.date)
@@ -72,6 +75,9 @@ def make_habits(
     card_from = np.full(n, NEVER)
     card_from[cards.account] = month_of(cards.issued) + 1
     income_day = rng.integers(5, 15, n)
+    troubled_from = _trouble(n, loans, rng)
+    troubled_months = int((MONTHS - troubled_from[loans.account[loans.bad]]).sum())
+    overdrafts = _OVERDRAFTS_PER_BAD_LOAN * int(loans.bad.sum())
     return Habits(
         opened_month=opened_month,
         opened_day=_day_of_month(homes.opened),
@@ -91,9 +97,10 @@ def make_habits(
         loan_from=loan_month + 1,
         loan_until=loan_month + duration,
         card_from=card_from,
-        troubled_from=_trouble(n, loans, rng),
+        troubled_from=troubled_from,
         overdraws=_overdrafts(homes, loans, rng),
-        activity=np.clip(1.9 * np.exp(0.35 * rng.standard_normal(n)), 0.3, 3),
+        overdraft_chance=min(0.6, overdrafts / max(troubled_months, 1)),
+        activity=np.clip(1.83 * np.exp(0.35 * rng.standard_normal(n)), 0.3, 3),
     )
 
 
@@ -118,8 +125,9 @@ def _overdrafts(homes: Households, loans: Loans, rng: np.random.Generator) -> Fl
     n = len(homes)
     month = np.arange(MONTHS)[:, None]
     opened = month_of(homes.opened)
-    weak = (homes.solvency < -1.2) & (rng.random(n) < 0.14)
-    weak[loans.account] = False
+    without_loan = np.setdiff1d(np.arange(n), loans.account)
+    weakest = without_loan[np.argsort(homes.solvency[without_loan])][: n // 5]
+    weak = np.isin(np.arange(n), rng.choice(weakest, n // 105, replace=False))
     overdraws = weak & (month > opened + 1) & (rng.random((MONTHS, n)) < 0.13)
     account = loans.account[loans.overdrawn]
     granted = month_of(loans.date[loans.overdrawn])

@@ -70,8 +70,11 @@ def make_households(
     spread = np.choose(kind, (0.42, 0.36, 0.22))
     local = (districts.salary[district] / 9_000) ** 0.5
     income = level * local * np.exp(spread * rng.standard_normal(n) + 0.06 * solvency)
-    cushion = np.exp(0.3 - 0.15 * solvency + 0.6 * rng.standard_normal(n))
+    income = income.clip(2_500, 75_000).round()
+    # Whoever earns more does not keep more in proportion.
     reserve = np.exp(-0.8 + 0.75 * solvency + 0.1 * rng.standard_normal(n))
+    reserve = (reserve * (income / 20_000) ** -0.5).clip(0.02, 0.8)
+    cushion = np.exp(0.3 - 0.4 * solvency + 0.6 * rng.standard_normal(n)).clip(0.3, 3)
     return Households(
         opened=opened,
         frequency=_dealt(_FREQUENCIES, n, rng),
@@ -82,10 +85,10 @@ def make_households(
         owner_birth=opened - (years * 365.25).astype("timedelta64[D]"),
         owner_female=rng.random(n) < 0.49,
         solvency=solvency,
-        income=np.clip(income, 2_500, 75_000).round(),
+        income=income,
         income_kind=kind,
-        cushion=np.clip(cushion, 0.3, 3.5),
-        reserve=np.clip(reserve, 0.02, 2),
+        cushion=np.maximum(cushion, 1.2 * reserve),
+        reserve=reserve,
     )
 
 

@@ -17,8 +17,9 @@ _YOUNGEST, _OLDEST = 105, 696  # age of the account in days when a loan is grant
 # A loan of the last weeks has had no time to go wrong.
 _LAST_BAD_DAY = np.datetime64("1998-09-25", "D")
 # How steeply default follows from a reserve that is small against the loan's payment.
-_STEEPNESS = 3.2
+_STEEPNESS = 2.8
 _OVERDRAWN_BAD = 0.97
+_LATE = np.datetime64("1997-01-01", "D")
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ def make_loans(sizes: ChunkSizes, homes: Households, rng: np.random.Generator) -
     finished = _ends(date, duration) <= LAST_DAY
     second_client, overdrawn = _near_rules(sizes, homes.solvency[account], date, rng)
     reserve = homes.reserve[account] * homes.income[account]
-    risk = 1.3 * np.log(payments) - np.log(reserve)
+    risk = np.log(payments / reserve)
     risk = (risk - risk.mean()) / risk.std()
     may_default = ~second_client & (date <= _LAST_BAD_DAY)
     bad = np.zeros(len(date), dtype=bool)
     for group, quota in ((finished, sizes.finished_bad), (~finished, sizes.running_bad)):
         chosen = np.flatnonzero(group)
         chance = _chances(risk[chosen], may_default[chosen], overdrawn[chosen], quota)
-        bad[chosen] = _systematic(chance, risk[chosen], date[chosen], quota, rng)
+        bad[chosen] = _systematic(chance, risk[chosen], date[chosen], rng)
     return Loans(account, date, duration, payments, finished, bad, second_client, overdrawn)
 
 
@@ -125,7 +126,12 @@ def _payments(income: Floats, duration: Integers, rng: np.random.Generator) -> I
         payments[taker] = min(payment, capacity[taker])
         free[taker] = False
     smallest, largest = -(-_AMOUNTS[0] // duration), _AMOUNTS[1] // duration
-    return np.clip(payments.round().astype(np.int64), np.maximum(low, smallest), largest)
+    whole = np.clip(payments.round().astype(np.int64), np.maximum(low, smallest), largest)
+    # The least of the shortest loans and the least of the others stand at the range's edge.
+    for edge in (duration == min(DURATIONS), duration != min(DURATIONS)):
+        least = np.argmin(np.where(edge, whole, high))
+        whole[least] = max(low, smallest[least])
+    return whole
 
 
 def _near_rules(
@@ -156,17 +162,15 @@ def _chances(risk: Floats, may_default: Flags, overdrawn: Flags, quota: int) -> 
     return chance
 
 
-def _systematic(
-    chance: Floats, risk: Floats, date: Days, quota: int, rng: np.random.Generator
-) -> Flags:
-    """Draw `quota` defaults by systematic sampling over loans of early and late years by risk.
+def _systematic(chance: Floats, risk: Floats, date: Days, rng: np.random.Generator) -> Flags:
+    """Draw defaults by systematic sampling over early and late years, each by risk.
 
     Equal steps through the cumulated chances keep the number exact, and spread the defaults over
     years and risks as the chances say: two banks differ by their people, not by luck.
     """
-    late = date >= np.datetime64("1997-01-01", "D")
-    order = np.lexsort((risk, late))
-    ticks = np.cumsum(chance[order]) * (quota / chance.sum())
+    order = np.lexsort((risk, date >= _LATE))
+    ticks = np.cumsum(chance[order])
+    ticks *= np.rint(ticks[-1]) / max(ticks[-1], 1e-9)
     start = rng.random()
     hits = np.floor(ticks - start) > np.floor(np.concatenate(([0.0], ticks[:-1])) - start)
     bad = np.zeros(len(chance), dtype=bool)

@@ -82,7 +82,9 @@ class _Plan:
         self._rows: list[list[Integers | Floats]] = []
         self._opens = habits.opened_month == month
         self._troubled = month >= habits.troubled_from
-        self._overdraws = habits.overdraws[month] | (self._troubled & (rng.random(n) < 0.27))
+        self._overdraws = habits.overdraws[month] | (
+            self._troubled & (rng.random(n) < habits.overdraft_chance)
+        )
         limit = (habits.income * rng.uniform(0.08, 0.4, n)).astype(np.int64)
         self._lowest = np.where(self._overdraws, -limit, 0)
 
@@ -102,7 +104,7 @@ class _Plan:
         extra_salary = (homes.income_kind != Income.PENSION) & (homes.solvency > -0.5)
         size = np.where(extra_salary & (self._month % 12 == 11), size * 1.4, size)
         self._add(_BY_INCOME[homes.income_kind], habits.income_day * comes, amount=_in_notes(size))
-        besides = rng.random(n) < 0.25
+        besides = rng.random(n) < 0.265
         size = np.maximum(habits.income * rng.uniform(0.02, 0.35, n), NOTES)
         self._add(Booking.CASH_IN, rng.integers(2, 28, n) * besides, amount=_in_notes(size))
 
@@ -141,14 +143,15 @@ class _Plan:
         restraint = np.exp(0.25 * homes.solvency)
         for _ in range(_WITHDRAWALS):
             wanted = rng.random(n) < habits.activity / _WITHDRAWALS
-            kind = np.where(rng.random(n) < 0.108, Booking.CASH_DEBIT, Booking.CASH_OUT)
+            kind = np.where(rng.random(n) < 0.08, Booking.CASH_DEBIT, Booking.CASH_OUT)
             share = rng.beta(1.6, 2.2, n) ** restraint
             self._add(kind, rng.integers(1, 28, n) * wanted, share=share, floor=floor)
         # Most months ask for more, shortly before payday: then it shows how deep a household falls.
         short = (np.arange(n) + self._month) % 3 == 0
-        reserve = (habits.income * np.minimum(homes.reserve, homes.cushion)).astype(np.int64)
+        reserve = (habits.income * homes.reserve).astype(np.int64)
         day = (habits.income_day - 1 - np.arange(n) % 4) * short
-        self._add(Booking.CASH_OUT, day, share=1.0, floor=np.minimum(floor, reserve))
+        for _ in range(2):  # a bank's counter hands out only so much at once
+            self._add(Booking.CASH_OUT, day, share=1.0, floor=np.minimum(floor, reserve))
         # Whoever overdraws does so in full, after the bills.
         day = rng.integers(17, 28, n) * self._overdraws
         self._add(Booking.CASH_OUT, day, share=1.0, floor=floor)
