@@ -25,7 +25,7 @@ from loan_pipeline.bank.errors import SourceError
 from loan_pipeline.contracts.tables import TABLES, Table
 
 _ENDINGS = (".asc", ".csv", ".asc.gz", ".csv.gz")
-_BLOCK_BYTES = 8 * 2**20
+_BLOCK_BYTES = 4 * 2**20
 _BYTES_LOOKED_AT = 65_536
 _AGAIN = "Correct the file and fill again; the bank was left as it was."
 

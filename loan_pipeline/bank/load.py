@@ -3,6 +3,7 @@
 A thread writes CSV into a named pipe while the server reads it, so nothing is stored in between.
 """
 
+import fcntl
 import os
 import re
 import tempfile
@@ -20,10 +21,13 @@ from pymysql.constants import ER
 from loan_pipeline.bank.arrow import arrow_schema
 from loan_pipeline.bank.connection import Connection, error_code
 from loan_pipeline.bank.errors import BankError
-from loan_pipeline.contracts.tables import Column, Table
+from loan_pipeline.bank.prefetch import prefetched
+from loan_pipeline.contracts.tables import TABLES_BY_NAME, Column, Table
 
 _LOCAL_DISABLED = frozenset({ER.NOT_ALLOWED_COMMAND, 3948, 4166})
 _INSERT_ROWS = 1_000
+_PIPE_BYTES = 2**20  # what Linux allows to everybody
+_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
 class RepeatedKeysError(ValueError):
@@ -54,7 +58,7 @@ def add_references(table: Table, prefix: str) -> str | None:
     keys = [
         f'ADD FOREIGN KEY ("{key.column}") REFERENCES "{prefix}{key.table}" ("{parent_key}")'
         for key in table.foreign_keys
-        for parent_key in [_key_of(key.table)]
+        for parent_key in [TABLES_BY_NAME[key.table].primary_key]
     ]
     return f'ALTER TABLE "{prefix}{table.name}" {", ".join(keys)}' if keys else None
 
@@ -111,7 +115,9 @@ class _PipeWriter:
                     stream, self._schema, write_options=csv.WriteOptions(include_header=False)
                 ) as writer,
             ):
-                for batch in self._batches:
+                if _SET_PIPE_SIZE is not None:
+                    fcntl.fcntl(stream, _SET_PIPE_SIZE, _PIPE_BYTES)
+                for batch in prefetched(self._batches):
                     writer.write_batch(batch)
                     self.rows += batch.num_rows
         except BrokenPipeError:
@@ -186,12 +192,6 @@ def _local_allowed(connection: Connection) -> bool:
         cursor.execute("SELECT @@local_infile")
         row = cursor.fetchone()
     return bool(row and row[0])
-
-
-def _key_of(table_name: str) -> str:
-    from loan_pipeline.contracts.tables import TABLES_BY_NAME
-
-    return TABLES_BY_NAME[table_name].primary_key
 
 
 def _definition(column: Column) -> str:

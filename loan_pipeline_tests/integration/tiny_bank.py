@@ -15,7 +15,6 @@ from loan_pipeline.contracts.tables import TABLES, Table
 Rows = list[list[str]]
 Tables = dict[str, Rows]
 
-# ruff: noqa: SIM905 - rows read better as in a file
 # The header row comes first; texts and numbers are quoted as in the challenge's files.
 _TABLES: Tables = {
     "district": [
