@@ -44,3 +44,8 @@ class SnapshotManifest(BaseModel):
     source: str | None = None  # what filled the bank, where known
     as_of: date
     tables: dict[str, SnapshotTable]
+
+    @property
+    def contents(self) -> str:
+        """Which bank this is a copy of: the same number means the same loan within one alone."""
+        return f"{self.bank}, filled from {self.source}" if self.source else self.bank

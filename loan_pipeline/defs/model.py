@@ -10,6 +10,7 @@ import dagster as dg
 
 from loan_pipeline.contracts.bundle import BundleManifest, Metric
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
+from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.exploration import data_uri
 from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
 from loan_pipeline.defs.resources import LakeResource
@@ -138,7 +139,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
                 check,
                 asset=metrics_key,
                 blocking=True,
-                additional_deps=["loan_features"],
+                additional_deps=["loan_features", "snapshot"],
                 description=description,
             )
             for check, description in GATE.items()
@@ -146,15 +147,19 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         ins={
             "measured": dg.AssetIn(metrics_key),
             "loan_features": dg.AssetIn("loan_features"),
+            "snapshot": dg.AssetIn("snapshot"),
         },
     )
     def release_gate(
-        measured: MetricsRecord, loan_features: FeatureTable, lake: LakeResource
+        measured: MetricsRecord,
+        loan_features: FeatureTable,
+        snapshot: SnapshotManifest,
+        lake: LakeResource,
     ) -> Iterator[dg.AssetCheckResult]:
         store = lake.open()
         validation = measured.validation()
         loans = read_feature_table(store, loan_features)
-        champion = gate.released_champion(store, name)
+        champion = gate.released_champion(store, name, snapshot.contents)
         for check in (
             gate.check_roc_auc(validation, Settings().minimum_roc_auc),
             gate.check_calibration(validation),
@@ -177,6 +182,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         measured: MetricsRecord,
         loan_features: FeatureTable,
         account_features: FeatureTable,
+        snapshot: SnapshotManifest,
         lake: LakeResource,
     ) -> dg.MaterializeResult[BundleManifest]:
         store = lake.open()
@@ -198,7 +204,8 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
             evidence = Evidence(
                 out_of_time=dict(
                     zip(test.loan_ids.tolist(), test.probabilities.tolist(), strict=True)
-                )
+                ),
+                bank=snapshot.contents,
             )
             publish(store, Path(folder), manifest, evidence, keep=Settings().keep_releases)
         return dg.MaterializeResult(

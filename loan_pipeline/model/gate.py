@@ -58,8 +58,14 @@ class Champion:
     out_of_time: dict[int, float]
 
 
-def released_champion(store: Store, name: FeatureSet) -> Champion | None:
-    """The current release; None where there is none yet."""
+def released_champion(store: Store, name: FeatureSet, bank: str | None = None) -> Champion | None:
+    """The current release; None where there is none yet.
+
+    Args:
+        store: the lake.
+        name: the feature set.
+        bank: the candidate's; loans of another with the same numbers are not the same loans.
+    """
     version = current_version(store, name)
     for release in releases(store, name):
         if release.version == version:
@@ -67,7 +73,7 @@ def released_champion(store: Store, name: FeatureSet) -> Champion | None:
             return Champion(
                 release.manifest,
                 read_release_file(store, name, version, MODEL_FILE),
-                evidence.out_of_time if evidence else {},
+                evidence.out_of_time if evidence and evidence.bank == bank else {},
             )
     return None
 

@@ -26,11 +26,13 @@ class Evidence(BaseModel):
     Attributes:
         out_of_time: probability of being paid off by loan id, from the release's twin, which
             did not see these loans.
+        bank: which bank the loans are of.
     """
 
     model_config = ConfigDict(frozen=True)
 
     out_of_time: dict[int, float]
+    bank: str | None = None
 
 
 @dataclass(frozen=True)

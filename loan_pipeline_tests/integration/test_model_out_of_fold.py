@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loan_tables import loan_table
 from sklearn.metrics import average_precision_score
 
 from loan_pipeline.model.recipes import recipe
 from loan_pipeline.model.train import train_predictor
+from loan_pipeline_tests.loan_tables import loan_table
 
 pytestmark = pytest.mark.slow
 

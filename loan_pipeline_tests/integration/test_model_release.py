@@ -6,6 +6,7 @@ import pytest
 from loan_pipeline.contracts.bundle import MANIFEST_FILE, BundleManifest
 from loan_pipeline.lake.store import Pointer, Store, StoreConflict, StoreError, open_store
 from loan_pipeline.model.errors import ReleaseRefused
+from loan_pipeline.model.gate import released_champion
 from loan_pipeline.model.release import (
     Evidence,
     current_version,
@@ -131,3 +132,16 @@ def test_a_release_that_dies_half_way_leaves_the_old_one(store: Store, tmp_path:
         publish(store, folder, manifest, Evidence(out_of_time={}), keep=5)
     assert current_version(store, "application") == versions[0]
     assert load_latest(store, "application", tmp_path / "cache").bundle.manifest.as_of > date.min
+
+
+def test_loans_of_another_bank_are_not_the_same_loans(store: Store, tmp_path: Path):
+    (version,) = release_many(store, tmp_path, 1)
+    manifest = releases(store, "application")[0].manifest
+    evidence = Evidence(out_of_time={7: 0.5}, bank="bank A")
+    publish(store, tmp_path / version, manifest, evidence, keep=5)
+    same = released_champion(store, "application", "bank A")
+    other = released_champion(store, "application", "bank B")
+    assert same is not None
+    assert other is not None
+    assert same.out_of_time == {7: 0.5}
+    assert other.out_of_time == {}

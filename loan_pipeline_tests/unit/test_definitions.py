@@ -48,6 +48,7 @@ def test_the_assets_are_the_stages_of_the_data(definitions: dg.Definitions) -> N
                 f"{name}/metrics",
                 "loan_features",
                 "account_features",
+                "snapshot",
             },
         }
     assert _parents(definitions) == {
