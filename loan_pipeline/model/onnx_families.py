@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from onnx import TensorProto, helper
 
 from loan_pipeline.model.errors import NotExportable
 from loan_pipeline.model.inputs import FloatArray, IntArray
@@ -67,7 +68,29 @@ def _forest(fitted: Any) -> FittedGraph:
         target_opset=OPSETS,
     )
     # AutoGluon's forests see 0 where a value is missing.
-    return FittedGraph(model, "probabilities", columns, null_as=0.0)
+    return FittedGraph(_sum_of_leaves(model), "paid_off", columns, null_as=0.0)
+
+
+def _sum_of_leaves(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The forest as a plain sum over leaves of the share paid off.
+
+    The converter writes a classifier, which fills in the other class and a label for every row;
+    the sum alone takes half the time.
+    """
+    (forest,) = (node for node in model.graph.node if node.op_type == "TreeEnsembleClassifier")
+    summed = onnx.NodeProto(
+        op_type="TreeEnsembleRegressor", domain=forest.domain, input=forest.input
+    )
+    summed.output.append("paid_off")
+    for attribute in forest.attribute:
+        if attribute.name.startswith(("nodes_", "class_")):
+            copied = summed.attribute.add()
+            copied.CopyFrom(attribute)
+            copied.name = copied.name.replace("class_", "target_")
+    summed.attribute.append(helper.make_attribute("n_targets", 1))
+    output = helper.make_tensor_value_info("paid_off", TensorProto.FLOAT, [None, 1])
+    graph = helper.make_graph([summed], "forest", list(model.graph.input), [output])
+    return helper.make_model(graph, ir_version=model.ir_version, opset_imports=model.opset_import)
 
 
 def _log_scale_forest(fitted: Any) -> FittedGraph:
