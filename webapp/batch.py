@@ -2,9 +2,10 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from loan_pipeline.contracts.features import APPLICATION_FEATURES, FEATURES_BY_NAME
 from loan_pipeline.errors import LoanPipelineError
@@ -113,7 +114,7 @@ def write_csv(lines: Sequence[Line], answers: Sequence[Answer]) -> str:
 def write_json_lines(lines: Sequence[Line], answers: Sequence[Answer]) -> str:
     """One JSON object per line: the answer, or `problem` and its fields."""
     return "".join(
-        json.dumps({"line": line.number, **_json_result(answer)}) + "\n"
+        orjson.dumps({"line": line.number, **_json_result(answer)}).decode() + "\n"
         for line, answer in zip(lines, answers, strict=True)
     )
 

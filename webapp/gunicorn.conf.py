@@ -4,6 +4,7 @@
 The app is made in each worker and never before a fork: models do not survive one.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -48,6 +49,13 @@ logconfig_dict = {
 # Each worker writes its metrics there; prometheus_client looks for it when it is imported.
 _metrics_dir = tempfile.mkdtemp(prefix="loan-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
+
+
+def post_worker_init(_worker: object) -> None:
+    """A worker is about to serve: what it loaded stays, so no collection need look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def child_exit(_server: object, worker: Any) -> None:

@@ -7,10 +7,12 @@ import orjson
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line; `extra={"fields": {…}}` adds to it."""
+    """One JSON object per line; `extra={"lines": […]}` are written instead of the record."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line of JSON."""
+        if lines := getattr(record, "lines", None):
+            return b"\n".join(map(orjson.dumps, lines)).decode()
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -18,7 +20,6 @@ class JsonFormatter(logging.Formatter):
         }
         if message := record.getMessage():
             line["message"] = message
-        line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()

@@ -35,7 +35,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:
-    """An answer as the API tells it; `reasons` only where there are some."""
+    """An answer as the API tells it, for orjson; `reasons` only where they were asked for."""
     answer: dict[str, Any] = {
         "prediction": prediction.prediction,
         "probability_paid_off": round(prediction.probability_paid_off, 6),
@@ -45,8 +45,5 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     }
     if prediction.baseline_probability_paid_off is not None:
         answer["baseline_probability_paid_off"] = round(prediction.baseline_probability_paid_off, 6)
-        answer["reasons"] = [
-            {"feature": feature, "value": value, "contribution": round(contribution, 6)}
-            for feature, value, contribution in prediction.reasons
-        ]
+        answer["reasons"] = prediction.reasons
     return answer

@@ -25,10 +25,16 @@ logger = logging.getLogger(__name__)
 
 _MOST_WAITING = 20_000  # answers; beyond, new ones are dropped and counted
 _SECONDS_BETWEEN_WRITES = 0.25
+# One statement for all rows: stepping row by row would take and give back Python's lock each time,
+# against the threads that answer requests.
 _INSERT = """
 INSERT INTO predictions (answered_at, request_id, source, visitor, feature_set, model_version,
                          account_id, inputs, probability_paid_off, prediction)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+       json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
+       json_extract(value, '$[9]')
+FROM json_each(?)
 """
 _RECENT = """
 SELECT answered_at, feature_set, model_version, inputs, probability_paid_off, prediction
@@ -36,8 +42,8 @@ FROM predictions WHERE visitor = ? ORDER BY id DESC LIMIT ?
 """
 
 
-# When, request, source, visitor, answer, inputs: made into a row by the writing thread.
-_Waiting = tuple[float, str, str, str | None, Prediction, Mapping[str, object]]
+# When, request, source, visitor, feature set, version, inputs, probability, prediction.
+_Waiting = tuple[float, str, str, str | None, str, str, Mapping[str, object], float, str]
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,21 @@ class PredictionLog:
         if len(self._waiting) >= _MOST_WAITING:
             self._on_loss(1)
             return
-        self._waiting.append((time.time(), request_id, source, visitor, answer, inputs))
+        # Plain values only: keeping the whole answer alive, with all its reasons, costs every
+        # request the memory that is still warm.
+        self._waiting.append(
+            (
+                time.time(),
+                request_id,
+                source,
+                visitor,
+                answer.feature_set,
+                answer.model_version,
+                inputs,
+                answer.probability_paid_off,
+                answer.prediction,
+            )
+        )
         if self._thread is None:
             self._start()
 
@@ -137,7 +157,7 @@ class PredictionLog:
             self._hurry.wait(_SECONDS_BETWEEN_WRITES)
             self._hurry.clear()
             going = not self._closing
-            rows = [_row(*self._waiting.popleft()) for _ in range(len(self._waiting))]
+            rows = [_row(self._waiting.popleft()) for _ in range(len(self._waiting))]
             if rows:
                 connection = self._write(connection, rows)
             self._written.set()
@@ -152,7 +172,7 @@ class PredictionLog:
             if connection is None:
                 connection = self._open()
             with connection:
-                connection.executemany(_INSERT, rows)
+                connection.execute(_INSERT, (orjson.dumps(rows).decode(),))
         except (sqlite3.Error, OSError) as error:
             self._on_loss(len(rows))
             if not self._failing:
@@ -180,23 +200,17 @@ class PredictionLog:
         return connection
 
 
-def _row(
-    at: float,
-    request_id: str,
-    source: str,
-    visitor: str | None,
-    answer: Prediction,
-    inputs: Mapping[str, object],
-) -> tuple[object, ...]:
+def _row(waiting: _Waiting) -> tuple[object, ...]:
+    at, request_id, source, visitor, feature_set, version, inputs, probability, prediction = waiting
     return (
         datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         request_id,
         source,
         visitor,
-        answer.feature_set,
-        answer.model_version,
+        feature_set,
+        version,
         inputs.get("account_id"),
         orjson.dumps(inputs).decode(),
-        answer.probability_paid_off,
-        answer.prediction,
+        probability,
+        prediction,
     )

@@ -1,9 +1,13 @@
 """What is told about each request: its id, one line of structured log, its latency."""
 
+import atexit
 import logging
 import random
 import re
+import threading
 import time
+from collections import deque
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from flask import Flask, Response, g, request
@@ -13,7 +17,47 @@ from webapp.services import services
 
 access = logging.getLogger("webapp.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_MOST_WAITING = 20_000
+_SECONDS_BETWEEN_WRITES = 0.25
 _QUIET = {"static", "health.healthz", "health.readyz", "health.metrics"}
+
+
+class AccessLog:
+    """One line per request, written a few times a second by a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lines: deque[dict[str, object]] = deque(maxlen=_MOST_WAITING)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, line: dict[str, object]) -> None:
+        """Note a line."""
+        self._lines.append(line)
+        if self._thread is None:
+            self._start()
+
+    def write(self) -> None:
+        """Write what waits."""
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        if lines:
+            access.info("", extra={"lines": lines})
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._write_on, name="access-log", daemon=True
+                )
+                self._thread.start()
+                atexit.register(self.write)
+
+    def _write_on(self) -> None:
+        while True:
+            time.sleep(_SECONDS_BETWEEN_WRITES)
+            self.write()
+
+
+access_log = AccessLog()
 
 
 def init_app(app: Flask) -> None:
@@ -60,7 +104,10 @@ class _Told(NamedTuple):
         self.metrics.seconds.labels(self.endpoint).observe(seconds)
         self.metrics.requests.labels(self.endpoint, self.status).inc()
         if self.endpoint not in _QUIET and access.isEnabledFor(logging.INFO):
-            fields = {
+            line: dict[str, object] = {
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "level": "info",
+                "logger": access.name,
                 "request_id": self.request_id,
                 "client": self.client,
                 "method": self.method,
@@ -68,4 +115,4 @@ class _Told(NamedTuple):
                 "status": self.status,
                 "milliseconds": round(1000 * seconds, 3),
             }
-            access.info("", extra={"fields": fields})
+            access_log.add(line)

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 V = TypeVar("V")
 
-MONTHS_PER_YEAR = 12
-
 
 def combine(account: Mapping[str, V], terms: Mapping[str, V]) -> dict[str, V]:
     """Every feature of origin "terms" or "both".
@@ -32,12 +30,7 @@ def combine(account: Mapping[str, V], terms: Mapping[str, V]) -> dict[str, V]:
         "amount": amount,
         "duration": duration,
         "payments": payments,
-        "balance_last_to_payment": known["balance_last_czk"] / payments,
-        "balance_mean_30d_to_payment": known["balance_mean_30d_czk"] / payments,
         "balance_min_90d_to_payment": known["balance_min_90d_czk"] / payments,
         "balance_low_mean_3m_to_payment": known["balance_low_mean_3m_czk"] / payments,
-        "balance_low_mean_6m_to_payment": known["balance_low_mean_6m_czk"] / payments,
-        "income_mean_6m_to_payment": known["income_mean_6m_czk"] / payments,
         "net_flow_mean_6m_to_payment": known["net_flow_mean_6m_czk"] / payments,
-        "income_year_to_amount": known["income_mean_6m_czk"] * MONTHS_PER_YEAR / amount,
     }

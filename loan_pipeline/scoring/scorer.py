@@ -7,7 +7,7 @@ so each worker makes its own after it was forked.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 Row = NDArray[np.float32]
 
-_NO_REASON = 1e-9  # contributions below are the arithmetic's own rounding
+_DIGITS = 6  # of contributions; what is 0 then is no reason
 
 
-class Reason(NamedTuple):
+@dataclass(slots=True)
+class Reason:
     """One feature's part in a score.
 
     Attributes:
@@ -196,10 +197,14 @@ class Scorer:
         """Score one row, with its reasons."""
         parts, probability, baseline = contributions(self.probabilities, row, self._baseline)
         # Lists: looking into arrays number by number would cost more than the model.
-        numbers, shares, features = row.tolist(), parts.tolist(), self.bundle.features
+        numbers, shares, features = (
+            row.tolist(),
+            np.round(parts, _DIGITS).tolist(),
+            self.bundle.features,
+        )
         reasons = []
         for index in np.argsort(-np.abs(parts), kind="stable").tolist():
-            if abs(shares[index]) < _NO_REASON:
+            if shares[index] == 0:
                 break
             feature = features[index]
             reasons.append(Reason(feature.name, feature.decode(numbers[index]), shares[index]))
