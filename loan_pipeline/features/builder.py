@@ -7,9 +7,9 @@ import ibis
 from ibis import _
 
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME
-from loan_pipeline.features.balances import balances
-from loan_pipeline.features.cashflow import cashflow, monthly_cashflow, regular_income
-from loan_pipeline.features.history import KEYS, transactions_before, with_standing_balance
+from loan_pipeline.features.balances import daily_balances, monthly_lows
+from loan_pipeline.features.cashflow import monthly_flows, months_of, overall, regular_income
+from loan_pipeline.features.history import KEYS, last_year, transactions_before
 from loan_pipeline.features.profile import profile
 from loan_pipeline.scoring.affordability import combine
 
@@ -27,19 +27,22 @@ def account_features(tables: Mapping[str, ibis.Table], spine: ibis.Table) -> ibi
         One row per row of the spine: account_id, as_of_date, the features in the contract's order.
     """
     known = transactions_before(tables["trans"], spine)
-    standing = with_standing_balance(known)
-    overall = standing.group_by(*KEYS).aggregate(**balances(standing), **cashflow(standing))
+    recent = last_year(known)
+    months = months_of(recent)
+    by_month = months.group_by(*KEYS).aggregate(**monthly_lows(months), **monthly_flows(months))
+    ever = overall(known)
     result = profile(tables, spine)
-    for history in (overall, monthly_cashflow(known), regular_income(known)):
-        result = result.left_join(history, KEYS).drop(*(f"{key}_right" for key in KEYS))
+    parts = (ever, by_month, daily_balances(recent), regular_income(recent))
+    for number, part in enumerate(parts):
+        result = result.left_join(part, KEYS, rname=f"{{name}}_{number}")
     # What counts has a value for accounts without a transaction too; the rest is unknown.
-    counts = [
-        name
-        for name in overall.columns
+    counts = {
+        name: result[name].fill_null(0)
+        for name in ever.columns
         if name not in KEYS and FEATURES_BY_NAME[name].null_means is None
-    ]
-    result = result.mutate(**{name: result[name].fill_null(0) for name in counts})
-    return result.select(*KEYS, *(feature.name for feature in ACCOUNT_FEATURES))
+    }
+    names = [feature.name for feature in ACCOUNT_FEATURES]
+    return result.select(*KEYS, **{name: counts.get(name, result[name]) for name in names})
 
 
 def loan_features(tables: Mapping[str, ibis.Table]) -> ibis.Table:

@@ -1,68 +1,62 @@
-"""Money in and out: income and its regularity, what is left of it, transfers and cash.
-
-Income is every credit but the interest that the bank pays. A month is 30 days, counted back from
-the as-of date; months without a transaction are left out.
-"""
+"""Money in and out: income and its regularity, what is left of it, transfers, cash, trouble."""
 
 import ibis
 from ibis import _
 
-from loan_pipeline.features.history import KEYS, in_czk, std_czk
-
-DAYS_PER_MONTH = 30
-MONTHS = (3, 6, 12)
+from loan_pipeline.features.history import DAYS_PER_MONTH, KEYS, in_czk, std_czk
 
 
-def cashflow(known: ibis.Table) -> ibis.Table:
+def overall(known: ibis.Table) -> ibis.Table:
     """One row per key with transactions: `known` is of `history.transactions_before`."""
-    known = known.mutate(
-        income=_.credit & (_.k_symbol != "UROK"),
-        transfer=_.operation == "PREVOD NA UCET",
+    amount, days = known.amount, known.days_before
+    debit = ~known.credit
+    spent = amount.sum(where=debit & (days <= 90)).nullif(0)
+    transfers = amount.sum(where=known.transfer).fill_null(0)
+    return known.group_by(*KEYS).aggregate(
+        transaction_count=known.count(),
+        transaction_amount_mean_czk=in_czk(amount.mean()),
+        balance_mean_czk=in_czk(known.balance.mean()),
+        balance_below_zero_count=known.count(where=known.balance < 0),
+        penalty_interest_czk=in_czk(amount.sum(where=known.penalty).fill_null(0)),
+        days_since_income=days.min(where=known.income),
+        debit_amount_mean_180d_czk=in_czk(amount.mean(where=debit & (days <= 180))),
+        cash_share_90d=amount.sum(where=known.cash & (days <= 90)).fill_null(0) / spent,
+        transfers_mean_monthly_czk=in_czk(transfers * DAYS_PER_MONTH / days.max()),
+        transfer_recipient_count=known.recipient.nunique(),
     )
-    cash = known.operation == "VYBER"
-    last_90d = known.days_before <= 90
-    last_180d = known.days_before <= 180
-    debits = known.amount.sum(where=~known.credit & last_90d).nullif(0)
-    transfers = known.amount.sum(where=known.transfer).fill_null(0)
-    overall = known.group_by(*KEYS).aggregate(
-        days_since_income=known.days_before.min(where=known.income),
-        debit_amount_mean_180d_czk=in_czk(known.amount.mean(where=~known.credit & last_180d)),
-        cash_share_90d=known.amount.sum(where=cash & last_90d).fill_null(0) / debits,
-        transfers_mean_monthly_czk=in_czk(transfers * DAYS_PER_MONTH / known.days_before.max()),
-        transfer_recipient_count=known.recipient.nunique(where=known.transfer),
-    )
-    regular = _regular_income(known.filter(known.income))
-    joined = overall.join(_monthly(known), KEYS, how="left", rname="{name}_monthly")
-    joined = joined.left_join(regular, KEYS, rname="{name}_regular")
-    return joined.drop(*(f"{key}_{part}" for key in KEYS for part in ("monthly", "regular")))
 
 
-def _regular_income(incomes: ibis.Table) -> ibis.Table:
-    """Which share of the income came in amounts that came at least twice, to the heller."""
-    amounts = incomes.group_by(*KEYS, "amount").aggregate(times=_.count())
+def regular_income(recent: ibis.Table) -> ibis.Table:
+    """One row per key with income: the share that came in amounts that came at least twice.
+
+    Args:
+        recent: of `history.last_year`.
+    """
+    amounts = recent.filter(recent.income).group_by(*KEYS, "amount").aggregate(times=_.count())
     total = amounts.amount * amounts.times
     return amounts.group_by(*KEYS).aggregate(
-        income_regular_share=total.sum(where=amounts.times > 1).fill_null(0) / total.sum()
+        income_regular_share_12m=total.sum(where=amounts.times > 1).fill_null(0) / total.sum()
     )
 
 
-def _monthly(known: ibis.Table) -> ibis.Table:
-    """Features of the last year's months."""
-    month = ((known.days_before - 1) / DAYS_PER_MONTH).floor().cast("int64")
-    last_year = known.mutate(month=month).filter(_.month < max(MONTHS))
-    months = last_year.group_by(*KEYS, "month").aggregate(
+def months_of(recent: ibis.Table) -> ibis.Table:
+    """One row per key and month with a transaction: `recent` is of `history.last_year`.
+
+    Returns:
+        The keys, `month`, its lowest balance `low`, `income` and `net` flow, in hellers.
+    """
+    return recent.group_by(*KEYS, "month").aggregate(
         low=_.balance.min(),
         income=_.amount.sum(where=_.income).fill_null(0),
         net=ibis.ifelse(_.credit, _.amount, -_.amount).sum(),
     )
+
+
+def monthly_flows(months: ibis.Table) -> dict[str, ibis.Value]:
+    """Aggregates over one key's months: `months` is of `months_of`."""
     half = months.month < 6
     income_mean = in_czk(months.income.mean(where=half))
-    features = {
-        f"balance_low_mean_{count}m_czk": in_czk(months.low.mean(where=months.month < count))
-        for count in MONTHS
-    }
-    features |= {
-        "balance_low_std_12m_czk": std_czk(months.low),
+    return {
         "income_mean_6m_czk": income_mean,
         "income_variation_6m": std_czk(months.income, half) / income_mean.nullif(0),
         "income_gap_share_12m": months.count(where=months.income == 0) / months.count(),
@@ -70,4 +64,3 @@ def _monthly(known: ibis.Table) -> ibis.Table:
         "net_flow_std_6m_czk": std_czk(months.net, half),
         "net_flow_min_6m_czk": in_czk(months.net.min(where=half)),
     }
-    return months.group_by(*KEYS).aggregate(**features)

@@ -9,6 +9,7 @@ import ibis
 from ibis import _
 
 KEYS = ("account_id", "as_of_date")
+DAYS_PER_MONTH = 30
 
 
 def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
@@ -19,19 +20,25 @@ def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
         spine: account_id, as_of_date.
 
     Returns:
-        The spine's keys, `days_before` (1 is the day before the as-of date), `credit` (boolean),
-        `amount`, `balance` (after it; both in hellers), `recipient` (the other side's account), and
-        the codes `operation` and `k_symbol`, empty where the bank has none.
+        The spine's keys, `days_before` (1 is the day before the as-of date), `amount`, `balance`
+        (after it; both in hellers), what kind of transaction it is (boolean `credit`, `income`,
+        `cash`, `transfer`, `penalty`), and the `recipient` of a transfer.
     """
+    operation = trans.operation.fill_null("")
+    symbol = trans.k_symbol.fill_null("")
+    credit = trans.type == "PRIJEM"
+    transfer = operation == "PREVOD NA UCET"
     booked = trans.select(
         "account_id",
         "date",
-        operation=_.operation.fill_null(""),
-        k_symbol=_.k_symbol.fill_null(""),
-        credit=_.type == "PRIJEM",
-        amount=hellers(_.amount),
-        balance=hellers(_.balance),
-        recipient=_.account,
+        amount=hellers(trans.amount),
+        balance=hellers(trans.balance),
+        credit=credit,
+        income=credit & (symbol != "UROK"),
+        cash=operation == "VYBER",
+        transfer=transfer,
+        penalty=symbol == "SANKC. UROK",
+        recipient=ibis.ifelse(transfer, trans.account, ibis.null("int64")),
     )
     known = spine.join(
         booked, [spine.account_id == booked.account_id, booked.date < spine.as_of_date]
@@ -39,9 +46,32 @@ def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
     return known.mutate(days_before=days_between(_.date, _.as_of_date)).drop("date")
 
 
+def last_year(known: ibis.Table) -> ibis.Table:
+    """The transactions of the 12 months of 30 days before the as-of date.
+
+    Returns:
+        As `transactions_before`, with `month` (0 is the last) and `until_day`: how many days before
+        the as-of date the next transaction came, or 0. So a balance stood for `days_before -
+        until_day` days at the end of the day: for none where another one followed on the same day.
+    """
+    recent = known.filter(known.days_before <= 12 * DAYS_PER_MONTH)
+    # Transaction numbers do not tell the order within a day. The bank books a day's credits before
+    # its debits: in the real data that order, and no order of the numbers, lets every balance
+    # follow from the one before. Balances rise with credits, then fall with debits.
+    order = [
+        ibis.desc(recent.days_before * 2 + recent.credit.cast("int64")),
+        ibis.ifelse(recent.credit, recent.balance, -recent.balance),
+    ]
+    following = ibis.window(group_by=KEYS, order_by=order)
+    return recent.mutate(
+        month=((recent.days_before - 1) / DAYS_PER_MONTH).floor().cast("int64"),
+        until_day=recent.days_before.lead().over(following).fill_null(0),
+    )
+
+
 def hellers(czk: ibis.Value) -> ibis.Value:
-    """An amount in hellers, int64."""
-    return (czk.cast("float64") * 100).round().cast("int64")
+    """An amount (decimal, with two places at most) in hellers, int64."""
+    return (czk * 100).cast("int64")
 
 
 def in_czk(value: ibis.Value) -> ibis.Value:

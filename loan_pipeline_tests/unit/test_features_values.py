@@ -115,34 +115,46 @@ def test_orders_that_pay_a_loan_are_left_out_of_the_average() -> None:
 
 def test_an_account_without_transactions_has_zero_counts_and_no_balance() -> None:
     features = loan(trans=[booked(1, AS_OF, "100", "100")])
-    for name in ("transaction_count", "penalty_interest_count", "transfer_recipient_count"):
+    for name in ("transaction_count", "balance_below_zero_count", "transfer_recipient_count"):
         assert features[name] == 0
     assert features["penalty_interest_czk"] == 0
     for feature in FEATURES:
         if feature.null_means is None:
             assert features[feature.name] is not None, feature.name
     assert features["balance_last_czk"] is None
-    assert features["income_mean_6m_to_payment"] is None
+    assert features["net_flow_mean_6m_to_payment"] is None
 
 
 def test_every_day_counts_in_a_mean_balance_and_none_before_the_first_transaction() -> None:
     features = loan(
         trans=[
-            booked(1, date(1995, 6, 1), "1000", "1000"),  # stood 20 of the last 30 days
+            booked(1, date(1995, 5, 2), "1000", "1000"),  # stood 50 of the last 60 days
             booked(2, date(1995, 6, 21), "-700.6", "299.4"),  # 10 days
         ]
     )
-    assert features["balance_mean_30d_czk"] == pytest.approx((20 * 1000 + 10 * 299.4) / 30)
-    assert features["balance_mean_180d_czk"] == features["balance_mean_30d_czk"]
-    assert features["balance_last_czk"] == features["balance_min_30d_czk"] == 299.4
+    assert features["balance_mean_90d_czk"] == pytest.approx((50 * 1000 + 10 * 299.4) / 60)
+    assert features["balance_last_czk"] == features["balance_min_90d_czk"] == 299.4
     assert features["balance_mean_czk"] == pytest.approx((1000 + 299.4) / 2)
 
 
 def test_a_balance_that_no_transaction_touched_still_stands() -> None:
     features = loan(trans=[booked(1, date(1994, 12, 1), "20000", "20000")])
-    assert features["balance_min_30d_czk"] == 20_000
-    assert features["balance_mean_30d_czk"] == 20_000
-    assert features["balance_last_to_payment"] == 10
+    assert features["balance_min_90d_czk"] == 20_000
+    assert features["balance_mean_90d_czk"] == 20_000
+    assert features["balance_last_czk"] == 20_000
+    assert features["balance_min_90d_to_payment"] == 10
+    assert features["income_gap_share_12m"] == 0
+    assert features["balance_low_mean_6m_czk"] is None  # no transaction in these months
+
+
+def test_balances_and_months_look_back_360_days() -> None:
+    features = loan(trans=[booked(1, date(1994, 7, 5), "20000", "20000")])  # 361 days
+    assert features["transaction_count"] == 1
+    assert features["days_since_income"] == 361
+    assert features["balance_last_czk"] is None
+    assert features["income_gap_share_12m"] is None
+    features = loan(trans=[booked(1, date(1994, 7, 6), "20000", "20000")])
+    assert features["balance_last_czk"] == 20_000
     assert features["income_gap_share_12m"] == 0
 
 
@@ -171,9 +183,8 @@ def test_low_and_negative_balances_are_shares_of_days() -> None:
         ]
     )
     assert features["low_balance_share_90d"] == pytest.approx(60 / 90)
-    assert features["balance_below_zero_share"] == pytest.approx(6 / 90)
+    assert features["low_balance_share_180d"] == pytest.approx(60 / 90)
     assert features["balance_below_zero_count"] == 2
-    assert features["penalty_interest_count"] == 1
     assert features["penalty_interest_czk"] == 1.5
 
 
@@ -197,9 +208,9 @@ def test_months_are_thirty_days_back_from_the_date() -> None:
     variation = pstdev([8000, 0, 8000]) / (16_000 / 3)
     assert features["income_variation_6m"] == pytest.approx(variation)
     assert features["income_gap_share_12m"] == pytest.approx(1 / 3)
-    assert features["income_regular_share"] == 1
+    assert features["income_regular_share_12m"] == 1
     assert features["days_since_income"] == 29
-    assert features["income_year_to_amount"] == pytest.approx(16_000 / 3 * 12 / 24_000)
+    assert features["net_flow_mean_6m_to_payment"] == pytest.approx(sum(nets) / 3 / 2000)
 
 
 def test_transfers_and_cash_are_told_apart() -> None:
@@ -256,5 +267,5 @@ def test_what_is_missing_stays_missing_when_a_loan_is_added() -> None:
     unknown = {f.name: math.nan for f in ACCOUNT_FEATURES}
     combined = combine(unknown, {"amount": 1200.0, "duration": 12.0})
     assert combined["payments"] == 100
-    assert math.isnan(combined["balance_last_to_payment"])
+    assert math.isnan(combined["balance_min_90d_to_payment"])
     assert set(combined) == {f.name for f in FEATURES if f.origin != "account"}

@@ -1,6 +1,7 @@
 """What the behavioural set adds: the account's history, and the loan against it.
 
 A month is 30 days, counted back from the as-of date; months without a transaction are left out.
+Balances of days count from the first transaction of the last 12 months on.
 Income is every credit but the interest that the bank pays.
 """
 
@@ -17,14 +18,6 @@ _balance = partial(_account, unit="CZK", minimum=-_MAXIMUM_CZK, maximum=_MAXIMUM
 _amount = partial(_account, unit="CZK", minimum=0, maximum=_MAXIMUM_CZK)
 _share = partial(_account, unit="share", minimum=0, maximum=1)
 _count = partial(_account, unit="count", minimum=0, maximum=1_000_000, null_means=None)
-_ratio = partial(
-    Feature,
-    unit="ratio",
-    origin="both",
-    minimum=-_MAXIMUM_RATIO,
-    maximum=_MAXIMUM_RATIO,
-    null_means=_NO_HISTORY,
-)
 _NONE_IN_YEAR = "no transaction in the last 12 months"
 _NONE_IN_HALF_YEAR = "no transaction in the last 6 months"
 _NONE_IN_QUARTER = "no transaction in the last 3 months"
@@ -34,36 +27,20 @@ _BALANCES: tuple[Feature, ...] = (
         name="balance_last_czk",
         label="latest balance",
         definition="Balance at the end of the day before the as-of date.",
+        null_means=_NONE_IN_YEAR,
     ),
     _balance(
-        name="balance_min_czk",
-        label="lowest balance ever",
-        definition="Lowest balance at the end of a day before the as-of date.",
+        name="balance_mean_90d_czk",
+        label="average balance, last 90 days",
+        definition="Mean balance at the end of each of the 90 days before the as-of date, with or "
+        "without transactions.",
+        null_means=_NONE_IN_YEAR,
     ),
-    *(
-        feature
-        for days in (30, 90, 180)
-        for feature in (
-            _balance(
-                name=f"balance_mean_{days}d_czk",
-                label=f"average balance, last {days} days",
-                definition=f"Mean balance at the end of each of the {days} days before the as-of "
-                "date, with or without transactions.",
-            ),
-            _balance(
-                name=f"balance_min_{days}d_czk",
-                label=f"lowest balance, last {days} days",
-                definition=f"Lowest balance at the end of one of the {days} days before the as-of "
-                "date.",
-            ),
-        )
-    ),
-    _amount(
-        name="balance_std_180d_czk",
-        label="volatility of the balance, last 180 days",
-        definition="Standard deviation of the balances after each transaction in the 180 days "
-        "before the as-of date.",
-        null_means="no transaction in the last 180 days",
+    _balance(
+        name="balance_min_90d_czk",
+        label="lowest balance, last 90 days",
+        definition="Lowest balance at the end of one of the 90 days before the as-of date.",
+        null_means=_NONE_IN_YEAR,
     ),
     *(
         _balance(
@@ -73,11 +50,7 @@ _BALANCES: tuple[Feature, ...] = (
             f"{months} months before the as-of date.",
             null_means=nothing,
         )
-        for months, nothing in (
-            (3, _NONE_IN_QUARTER),
-            (6, _NONE_IN_HALF_YEAR),
-            (12, _NONE_IN_YEAR),
-        )
+        for months, nothing in ((3, _NONE_IN_QUARTER), (6, _NONE_IN_HALF_YEAR))
     ),
     _amount(
         name="balance_low_std_12m_czk",
@@ -92,27 +65,17 @@ _BALANCES: tuple[Feature, ...] = (
             label=f"days with less than 15,000 CZK, last {days} days",
             definition=f"Share of the {days} days before the as-of date that ended with a balance "
             "below 15,000 CZK.",
+            null_means=_NONE_IN_YEAR,
         )
         for days in (90, 180)
     ),
 )
 
 _TROUBLE: tuple[Feature, ...] = (
-    _share(
-        name="balance_below_zero_share",
-        label="days overdrawn",
-        definition="Share of the days since the first transaction that ended with a balance below "
-        "zero.",
-    ),
     _count(
         name="balance_below_zero_count",
         label="transactions that left the account overdrawn",
         definition="Transactions before the as-of date with a balance below zero afterwards.",
-    ),
-    _count(
-        name="penalty_interest_count",
-        label="times penalty interest was charged",
-        definition="Transactions before the as-of date that charge interest on a negative balance.",
     ),
     _amount(
         name="penalty_interest_czk",
@@ -140,11 +103,11 @@ _CASH_FLOW: tuple[Feature, ...] = (
         null_means="no income in the last 6 months",
     ),
     _share(
-        name="income_regular_share",
-        label="income that comes regularly",
-        definition="Share of the income before the as-of date in amounts that came at least twice, "
-        "as a salary or a pension does.",
-        null_means="no income yet",
+        name="income_regular_share_12m",
+        label="income that comes regularly, last 12 months",
+        definition="Share of the income of the 12 months before the as-of date in amounts that "
+        "came at least twice, as a salary or a pension does.",
+        null_means="no income in the last 12 months",
     ),
     _share(
         name="income_gap_share_12m",
@@ -209,31 +172,22 @@ _CASH_FLOW: tuple[Feature, ...] = (
     ),
 )
 
-_AFFORDABILITY: tuple[Feature, ...] = (
-    *(
-        _ratio(
-            name=f"{of}_to_payment",
-            label=f"{words}, in payments",
-            definition=f"{words[0].upper()}{words[1:]} divided by the monthly payment.",
-            null_means=nothing,
-        )
-        for of, words, nothing in (
-            ("balance_last", "latest balance", _NO_HISTORY),
-            ("balance_mean_30d", "average balance of the last 30 days", _NO_HISTORY),
-            ("balance_min_90d", "lowest balance of the last 90 days", _NO_HISTORY),
-            ("balance_low_mean_3m", "usual monthly low of the last 3 months", _NONE_IN_QUARTER),
-            ("balance_low_mean_6m", "usual monthly low of the last 6 months", _NONE_IN_HALF_YEAR),
-            ("income_mean_6m", "monthly income of the last 6 months", _NONE_IN_HALF_YEAR),
-            ("net_flow_mean_6m", "what the last 6 months left on average", _NONE_IN_HALF_YEAR),
-        )
-    ),
-    _ratio(
-        name="income_year_to_amount",
-        label="yearly income over the loan",
-        definition="Twelve times the monthly income of the last 6 months divided by the amount of "
-        "the loan.",
-        null_means=_NONE_IN_HALF_YEAR,
-    ),
+_AFFORDABILITY: tuple[Feature, ...] = tuple(
+    Feature(
+        name=f"{of}_to_payment",
+        label=f"{words}, in payments",
+        unit="ratio",
+        definition=f"{words[0].upper()}{words[1:]} divided by the monthly payment.",
+        origin="both",
+        minimum=-_MAXIMUM_RATIO,
+        maximum=_MAXIMUM_RATIO,
+        null_means=nothing,
+    )
+    for of, words, nothing in (
+        ("balance_min_90d", "lowest balance of the last 90 days", _NONE_IN_YEAR),
+        ("balance_low_mean_3m", "usual monthly low of the last 3 months", _NONE_IN_QUARTER),
+        ("net_flow_mean_6m", "what the last 6 months left on average", _NONE_IN_HALF_YEAR),
+    )
 )
 
 BEHAVIOURAL_FEATURES: tuple[Feature, ...] = _BALANCES + _TROUBLE + _CASH_FLOW + _AFFORDABILITY

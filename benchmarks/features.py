@@ -1,0 +1,147 @@
+"""All account features of a scale-1 snapshot, against pandas and Polars, then at scale 10 and 100.
+
+The peers compute the same values from the same files, which is checked in the same run.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from benchmarks import features_pandas, features_polars
+from loan_pipeline.bank.sample import SampleSource
+from loan_pipeline.bank.sample.snapshot import write_parquet
+from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.features import serving_features
+from loan_pipeline.features.engine import engine_tables
+from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
+from loan_pipeline.lake.store import open_store
+
+REPEATS = 5
+PANDAS_RATIO_WANTED = 4.0
+POLARS_RATIO_ALLOWED = 1.2
+MEMORY_ALLOWED_GB = 4.0
+
+
+def main() -> dict[str, Any]:
+    """Run everything; print a table and answer the figures.
+
+    The scales come from LOAN_BENCH_SCALES ("10,100"; needs 5 GB of disk and ten minutes; empty:
+    left out).
+    """
+    scales = os.environ.get("LOAN_BENCH_SCALES", "10,100")
+    with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
+        results: dict[str, Any] = {"peers": _peers(Path(folder))}
+    if scales:
+        results["scales"] = _growth([float(scale) for scale in scales.split(",")])
+    return results
+
+
+def ours(folder: Path) -> pd.DataFrame:
+    """The features as the pipeline computes them, from the snapshot's files."""
+    store = open_store(folder.as_uri())
+    manifest = latest_snapshot(store)
+    with engine_tables(store, manifest) as tables:
+        frame: pd.DataFrame = serving_features(tables, manifest.as_of).to_pandas()
+    return frame.sort_values("account_id", ignore_index=True).drop(columns="as_of_date")
+
+
+def snapshot_paths(folder: Path, manifest: SnapshotManifest) -> dict[str, list[Path]]:
+    """The Parquet files of each table, for the peers."""
+    root = folder / folder_of(manifest.snapshot_id)
+    return {name: [root / f.key for f in table.files] for name, table in manifest.tables.items()}
+
+
+def same_values(first: pd.DataFrame, second: pd.DataFrame) -> None:
+    """Raise where two tables differ; deviations may, by less than a crown (`history.std_czk`)."""
+    assert list(first) == list(second)
+    for name in first:
+        whole_crowns = "_std_" in name
+        pd.testing.assert_series_equal(
+            first[name],
+            second[name],
+            check_dtype=False,
+            rtol=1e-4 if name == "income_variation_6m" else 1e-9,
+            atol=2.0 if whole_crowns else 1e-4 if name == "income_variation_6m" else 1e-6,
+        )
+
+
+def _peers(folder: Path) -> dict[str, Any]:
+    manifest = write_parquet(SampleSource(1.0, 1), folder)
+    paths = snapshot_paths(folder, manifest)
+    runs: dict[str, Callable[[], pd.DataFrame]] = {
+        "ours": lambda: ours(folder),
+        "pandas": lambda: features_pandas.account_features(paths, manifest.as_of),
+        "polars": lambda: features_polars.account_features(paths, manifest.as_of).to_pandas(),
+    }
+    values = {name: run() for name, run in runs.items()}
+    same_values(values["ours"], values["pandas"])
+    same_values(values["ours"], values["polars"])
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(REPEATS):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - started)
+    seconds = {name: statistics.median(measured) for name, measured in times.items()}
+    rows = manifest.tables["trans"].rows
+    pandas_ratio = seconds["pandas"] / seconds["ours"]
+    polars_ratio = seconds["ours"] / seconds["polars"]
+    print(
+        f"{len(values['ours'].columns) - 1} features of {len(values['ours']):,} accounts from "
+        f"{rows:,} transactions: ours {seconds['ours']:.2f} s, pandas {seconds['pandas']:.2f} s "
+        f"({pandas_ratio:.1f} x, wanted {PANDAS_RATIO_WANTED}), Polars {seconds['polars']:.2f} s "
+        f"(ours/Polars {polars_ratio:.2f}, at most {POLARS_RATIO_ALLOWED})"
+    )
+    return {
+        "rows": rows,
+        "seconds": seconds,
+        "pandas_over_ours": pandas_ratio,
+        "ours_over_polars": polars_ratio,
+    }
+
+
+def _growth(scales: list[float]) -> list[dict[str, float]]:
+    measured = []
+    for scale in scales:
+        with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
+            manifest = write_parquet(SampleSource(scale, 1), Path(folder))
+            rows = manifest.tables["trans"].rows
+            # A process of its own: its peak memory is that of the features alone.
+            command = [sys.executable, "-m", "benchmarks.features", folder]
+            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        figures = {"scale": scale, "rows": float(rows)} | json.loads(answer)
+        figures["microseconds_per_row"] = figures["seconds"] / rows * 1e6
+        measured.append(figures)
+        print(
+            f"scale {scale:g}: {rows:,} transactions, {figures['seconds']:.1f} s, "
+            f"{figures['microseconds_per_row']:.2f} µs each, peak {figures['peak_gb']:.2f} GB "
+            f"(at most {MEMORY_ALLOWED_GB})"
+        )
+    return measured
+
+
+def _measure(folder: Path) -> dict[str, float]:
+    """Seconds and peak memory of writing the account features to Parquet."""
+    store = open_store(folder.as_uri())
+    manifest = latest_snapshot(store)
+    started = time.perf_counter()
+    with engine_tables(store, manifest) as tables:
+        table: ibis.Table = serving_features(tables, manifest.as_of)
+        table.to_parquet(folder / "account_features.parquet")
+    peak_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": time.perf_counter() - started, "peak_gb": peak_kilobytes * 1024 / 1e9}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(Path(sys.argv[1]))))
