@@ -62,6 +62,8 @@ def unfit(column: Column, values: pa.Array) -> tuple[str, pa.Array]:
         if longest is not None and longest > column.length:
             bad = pc.fill_null(pc.greater(pc.utf8_length(values), column.length), False)
             return f"is longer than {column.length} characters", bad
+        if column.nullable and pc.any(pc.equal(values, "")).as_py():
+            return "is an empty text, not null,", pc.fill_null(pc.equal(values, ""), False)
     if column.kind == "integer":
         extremes = pc.min_max(values).as_py()
         if extremes["max"] is not None and (

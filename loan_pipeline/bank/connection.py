@@ -62,7 +62,7 @@ def connected(address: Address, *, local_infile: bool = False) -> Iterator[Conne
         try:
             yield connection
         except pymysql.MySQLError as error:
-            raise _in_words(error, address) from error
+            raise in_words(error, address) from error
         finally:
             with suppress(pymysql.MySQLError):
                 connection.close()
@@ -140,6 +140,7 @@ def _notice_silence(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
@@ -176,13 +177,14 @@ def _unreachable(error: BaseException, address: Address) -> BankUnreachable:
         )
     if isinstance(cause, OSError) or error_code(error) in _LOST:
         return BankUnreachable(
-            f"{address.name} does not answer at {place} ({cause}), tried {address.attempts} "
-            "times. Is the server running, and does its network let us in?"
+            f"{address.name} does not answer at {place} ({cause}; attempts: "
+            f"{address.attempts}). Is the server running, and does its network let us in?"
         )
-    return BankUnreachable(str(_in_words(error, address)))
+    return BankUnreachable(str(in_words(error, address)))
 
 
-def _in_words(error: BaseException, address: Address) -> BankError:
+def in_words(error: BaseException, address: Address) -> BankError:
+    """The error of a connection in use, with what to do about it."""
     code = error_code(error)
     text = error.args[1] if len(error.args) > 1 else str(error)
     if code in _LOST:

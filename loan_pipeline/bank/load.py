@@ -9,6 +9,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from loan_pipeline.bank.errors import BankError
 from loan_pipeline.bank.prefetch import prefetched
 from loan_pipeline.contracts.tables import TABLES_BY_NAME, Column, Table
 
-_LOCAL_DISABLED = frozenset({ER.NOT_ALLOWED_COMMAND, 3948, 4166})
 _INSERT_ROWS = 1_000
 _PIPE_BYTES = 2**20  # what Linux allows to everybody
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -114,10 +114,11 @@ class _PipeWriter:
                 csv.CSVWriter(
                     stream, self._schema, write_options=csv.WriteOptions(include_header=False)
                 ) as writer,
+                closing(prefetched(self._batches)) as batches,
             ):
                 if _SET_PIPE_SIZE is not None:
                     fcntl.fcntl(stream, _SET_PIPE_SIZE, _PIPE_BYTES)
-                for batch in prefetched(self._batches):
+                for batch in batches:
                     writer.write_batch(batch)
                     self.rows += batch.num_rows
         except BrokenPipeError:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _NEW, _OLD = "_filling_", "_replaced_"
 _FILLED_FROM = "_filled_from"
 _NAMES = (*(table.name for table in TABLES), _FILLED_FROM)
+_TRIES_TO_READ = 3
 _ATTEMPTS_AFTER_LOSS = 7  # half a minute, for a server that starts again
 # A source may think that long between two rows; a filler that is cut off holds its lock as long.
 _SILENCE_SECONDS = 120
@@ -83,18 +84,11 @@ class MariaDBBank:
     def reading(self) -> Iterator[MariaDBReader]:
         """Read all tables as of one moment, in one transaction that locks no row."""
         with connected(self._address) as connection:
-            for last_try in (False, False, True):
-                _execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                _execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-                try:
-                    # Touched once, a table stays the one it is until the transaction ends.
-                    for table in TABLES:
-                        _execute(connection, f'SELECT 1 FROM "{table.name}" LIMIT 0')
+            for _ in range(_TRIES_TO_READ):
+                if _begin_reading(connection):
                     break
-                except pymysql.MySQLError as error:
-                    if error_code(error) != ER.TABLE_DEF_CHANGED or last_try:
-                        raise
-                    _execute(connection, "ROLLBACK")  # a fill came in between
+            else:
+                raise BankError(f"{self.name} is filled again and again. Read it later.")
             yield MariaDBReader(connection, self.name)
 
     def _fill_once(self, address: Address, source: Source, *, lock_seconds: int) -> dict[str, int]:
@@ -144,6 +138,23 @@ class MariaDBBank:
                 f"{self.name} is being filled by somebody else. Wait until that is done, then "
                 "fill again."
             )
+
+
+def _begin_reading(connection: Connection) -> bool:
+    """Begin a consistent read; False where a fill came in between."""
+    _execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    _execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    for table in TABLES:
+        try:
+            # Touched once, a table stays the one it is until the transaction ends.
+            _execute(connection, f'SELECT 1 FROM "{table.name}" LIMIT 0')
+        except pymysql.MySQLError as error:
+            if error_code(error) == ER.TABLE_DEF_CHANGED:
+                _execute(connection, "ROLLBACK")
+                return False
+            if error_code(error) != ER.NO_SUCH_TABLE:  # whoever reads that table will tell
+                raise
+    return True
 
 
 def _fill_table(

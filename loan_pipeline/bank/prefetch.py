@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 _SECONDS_BETWEEN_LOOKS = 0.1
 
 
-def prefetched(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+def prefetched(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, None]:
     """The same items, up to `depth` of them made ahead by a thread.
 
     An exception of `items` comes out here, after the items before it. Whoever stops early stops

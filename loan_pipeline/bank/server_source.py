@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pyarrow as pa
+import pymysql
 
 from loan_pipeline.bank.address import Address
+from loan_pipeline.bank.connection import in_words
 from loan_pipeline.bank.errors import BankUnreachable, SourceError
 from loan_pipeline.bank.mariadb import MariaDBBank
 from loan_pipeline.bank.mariadb_reader import MariaDBReader
@@ -33,6 +35,7 @@ class ServerSource:
 
     def __init__(self, address: Address, otherwise: str = "") -> None:
         self.name = address.name
+        self._address = address
         self._bank = MariaDBBank(address, managed=False)
         self._otherwise = otherwise
         self._reader: MariaDBReader | None = None
@@ -40,7 +43,12 @@ class ServerSource:
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """The table's rows, all tables in one transaction until `close`."""
-        yield from self._reading().batches(table)
+        reader = self._reading()
+        try:
+            yield from reader.batches(table)
+        except pymysql.MySQLError as error:
+            # Not to be taken for an error of the bank that is being filled.
+            raise in_words(error, self._address) from error
 
     def expected_rows(self, table: Table) -> int:
         """The number of rows, counted by the server."""

@@ -28,7 +28,7 @@ _TYPES = {
     "integer": ("INT", "BIGINT", "SMALLINT", "MEDIUMINT", "TINYINT", "INTEGER", "HUGEINT"),
     "decimal": ("DECIMAL", "NUMERIC"),
     "date": ("DATE",),
-    "text": ("VARCHAR", "CHAR", "TEXT", "ENUM", "TINYTEXT", "MEDIUMTEXT"),
+    "text": ("VARCHAR", "CHAR", "TEXT", "ENUM", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT"),
 }
 
 
@@ -54,8 +54,9 @@ class Violation:
 
     def __str__(self) -> str:
         """One line for people."""
+        rows = f": {self.count:,} row{'' if self.count == 1 else 's'}" if self.count else ""
         shown = f" ({', '.join(self.examples)})" if self.examples else ""
-        return f"{self.table}.{self.column} {self.rule}: {self.count:,} rows{shown}"
+        return f"{self.table}.{self.column} {self.rule}{rows}{shown}"
 
 
 def violations(bank: Bank) -> list[Violation]:

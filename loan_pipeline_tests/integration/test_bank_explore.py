@@ -10,6 +10,7 @@ import tiny_bank
 from loan_pipeline.bank.database import Bank, open_bank
 from loan_pipeline.bank.explore import Exploration, LoanSummary, Month, explore
 from loan_pipeline.bank.explore_report import plots, render
+from loan_pipeline.bank.observe import Observation, observe
 from loan_pipeline.bank.source import open_source
 from loan_pipeline.settings import Settings
 
@@ -58,13 +59,22 @@ def test_aggregates_are_those_of_the_rows(exploration: Exploration) -> None:
 
 @pytest.mark.mariadb
 def test_both_databases_tell_the_same(
-    exploration: Exploration, mariadb_url: str, tmp_path: Path
+    bank: Bank, exploration: Exploration, mariadb_url: str, tmp_path: Path
 ) -> None:
     other = open_bank(Settings(database_url=mariadb_url))
     other.fill(open_source(str(tmp_path / "good")))
     theirs = explore(other)
     for part in ("source", "tables", "codes", "loans", "loan_amounts", "loans_by_year", "months"):
         assert getattr(theirs, part) == getattr(exploration, part), part
+    assert observe(other) == observe(bank)
+
+
+@pytest.mark.fast
+def test_a_table_is_as_fresh_as_its_newest_row(bank: Bank) -> None:
+    seen = observe(bank)
+    assert seen["trans"] == Observation(5, date(1993, 3, 2))
+    assert seen["card"] == Observation(2, date(1998, 10, 16))
+    assert seen["client"] == Observation(4, None)
 
 
 @pytest.mark.fast

@@ -20,6 +20,7 @@ from loan_pipeline.bank.connection import connected
 from loan_pipeline.bank.errors import BankConnectionLost, BankError, BankUnreachable
 from loan_pipeline.bank.mariadb import MariaDBBank
 from loan_pipeline.bank.source import Source, open_source
+from loan_pipeline.bank.validate import violations
 from loan_pipeline.contracts.tables import TRANS, Table
 
 pytestmark = pytest.mark.mariadb
@@ -95,7 +96,7 @@ def test_a_server_that_is_not_there_is_tried_again_then_named(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(connection_module.time, "sleep", pauses.append)
-    with pytest.raises(BankUnreachable, match=r"127.0.0.1:1 .*refused.*tried 4 times"):
+    with pytest.raises(BankUnreachable, match=r"127.0.0.1:1 .*refused.*attempts: 4"):
         MariaDBBank(parse_address("mysql://u:p@127.0.0.1:1/financial")).exists()
     assert pauses == [0.5, 1.0, 2.0]
 
@@ -148,12 +149,15 @@ def test_a_missing_table_and_a_missing_column_are_named(
             pytest.raises(BankError, match="loan lacks columns duration"),
         ):
             reader.batches(next(t for t in tiny_bank.TABLES if t.name == "loan")).read_all()
-        cursor.execute("DROP TABLE card")
-    with (
-        pytest.raises(BankError, match=r"financial\.card' doesn't exist"),
-        bank.reading(),
-    ):
-        pass
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute("DROP TABLE card, account")
+    with pytest.raises(BankError, match=r"financial\.account' doesn't exist"):
+        bank.row_counts()
+    assert [str(found) for found in violations(bank)] == [
+        "account.* the table is missing",
+        "card.* the table is missing",
+        "loan.duration the column is missing",
+    ]
     assert not bank.exists()
 
 
