@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from loan_pipeline.bank.database import Bank
+from loan_pipeline.bank.observe import observe
 from loan_pipeline.bank.source import open_source
-from loan_pipeline.contracts.tables import TABLES, Table
+from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.settings import Settings
 
@@ -60,9 +61,13 @@ def _fill_where_asked(context: dg.AssetExecutionContext, bank: Bank, source: str
 
 
 def _observed(bank: Bank) -> Iterator[tuple[Table, dict[str, dg.MetadataValue]]]:
-    counts = bank.row_counts()
-    for table in TABLES:
-        yield table, {"dagster/row_count": dg.MetadataValue.int(counts[table.name])}
+    for name, seen in observe(bank).items():
+        metadata: dict[str, dg.MetadataValue] = {
+            "dagster/row_count": dg.MetadataValue.int(seen.rows)
+        }
+        if seen.newest is not None:
+            metadata["newest"] = dg.MetadataValue.text(seen.newest.isoformat())
+        yield TABLES_BY_NAME[name], metadata
 
 
 @dg.multi_asset(name="raw_tables", specs=[_spec(table) for table in TABLES])

@@ -71,6 +71,15 @@ class MariaDBServer:
             self._process.terminate()
             self._process.wait()
 
+    def kill_connections(self) -> None:
+        """Cut everybody off who is not root."""
+        with self.root() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM information_schema.processlist WHERE user = %s", (self.user,)
+            )
+            for (number,) in cursor.fetchall():
+                cursor.execute(f"KILL {number}")
+
     def root(self, database: str | None = None) -> pymysql.Connection:
         return pymysql.connect(
             unix_socket=str(self.folder / "s"), user="root", database=database, autocommit=True

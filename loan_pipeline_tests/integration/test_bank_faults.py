@@ -64,13 +64,6 @@ def assert_as_before(bank: MariaDBBank, before: dict[str, pa.Table]) -> None:
     assert all(rows.equals(before[name]) for name, rows in contents(bank).items())
 
 
-def kill_connections(server: MariaDBServer) -> None:
-    with server.root() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'bank'")
-        for (number,) in cursor.fetchall():
-            cursor.execute(f"KILL {number}")
-
-
 def test_a_wrong_password_is_told_at_once_and_not_repeated(address: Address) -> None:
     started = time.monotonic()
     with pytest.raises(BankUnreachable, match=r"Access denied.*Check user and password") as caught:
@@ -164,7 +157,7 @@ def test_a_missing_table_and_a_missing_column_are_named(
 def test_a_fill_starts_over_when_its_connection_is_lost(
     bank: MariaDBBank, good: Source, frail: MariaDBServer
 ) -> None:
-    source = Interrupted(good, lambda: kill_connections(frail))
+    source = Interrupted(good, frail.kill_connections)
     before = contents(bank)
     bank.fill(source)
     assert source.left == 0

@@ -1,6 +1,7 @@
 """Dumps and other servers as sources of either bank."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,10 +11,12 @@ from mariadb_server import MariaDBServer
 from tiny_bank import Changed, awkward_rows, contents
 
 from loan_pipeline.bank import dump_sql, server_source
+from loan_pipeline.bank.address import parse_address
 from loan_pipeline.bank.database import Bank, open_bank
-from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.bank.errors import BankConnectionLost, SourceError
+from loan_pipeline.bank.server_source import ServerSource
 from loan_pipeline.bank.source import open_source
-from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.settings import Settings
 
 
@@ -94,6 +97,43 @@ def test_a_bank_can_be_filled_from_itself(filled: Bank, mariadb_url: str) -> Non
     before = contents(filled)
     filled.fill(open_source(mariadb_url.replace("/financial", "/original")))
     assert all(rows.equals(before[name]) for name, rows in contents(filled).items())
+
+
+class CutOff(ServerSource):
+    """A source whose connection is cut once, in the middle."""
+
+    cut = False
+
+    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+        if table == TABLES[-1] and not self.cut:
+            self.cut = True
+            self.server.kill_connections()
+        return super().batches(table)
+
+
+@pytest.mark.mariadb
+def test_a_source_that_is_cut_off_is_named_and_read_again(
+    filled: Bank,
+    embedded: Bank,
+    mariadb_server: MariaDBServer,
+    mariadb_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address = parse_address(mariadb_url.replace("/financial", "/original"))
+    source = CutOff(address)
+    source.server = mariadb_server
+    with pytest.raises(BankConnectionLost, match=f"connection to {address.name} was lost"):
+        embedded.fill(source)
+    assert not embedded.exists()
+    embedded.fill(source)
+    before = contents(filled)
+    assert all(rows.equals(before[name]) for name, rows in contents(embedded).items())
+
+    source.cut = False
+    bank = open_bank(Settings(database_url=mariadb_url))
+    bank.fill(source)
+    assert "Starting the fill over" in caplog.text
+    assert all(rows.equals(before[name]) for name, rows in contents(bank).items())
 
 
 @pytest.mark.fast
