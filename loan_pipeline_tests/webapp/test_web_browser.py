@@ -129,7 +129,7 @@ def test_other_terms_change_the_answer_in_place(visit):
         expect(page.locator(".kicker")).to_contain_text("60 months")
         expect(page.locator(".live-problem")).to_contain_text("must be between 1 and 120")
         assert page.url == shown
-        expect(page.get_by_label("Duration of the loan")).to_be_focused()
+        expect(page.get_by_label("Amount of the loan")).to_be_focused()
 
 
 def test_a_field_at_fault_is_told_and_can_be_mended(visit):
