@@ -14,6 +14,8 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.exploration import data_uri
 from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
 from loan_pipeline.defs.resources import LakeResource
+from loan_pipeline.features.engine import engine_tables
+from loan_pipeline.features.groups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.model import gate
 from loan_pipeline.model.bundle import Origin, code_revision, write_bundle
@@ -103,9 +105,17 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         description="What the predictor is worth: out of fold, and out of time by its twin.",
     )
     def metrics(
-        trained: PredictorRecord, loan_features: FeatureTable, lake: LakeResource
+        trained: PredictorRecord,
+        loan_features: FeatureTable,
+        snapshot: SnapshotManifest,
+        lake: LakeResource,
     ) -> dg.MaterializeResult[MetricsRecord]:
-        loans = read_feature_table(lake.open(), loan_features)
+        store = lake.open()
+        with engine_tables(store, snapshot) as tables:
+            regions = loan_regions(tables).to_pandas()
+        loans = read_feature_table(store, loan_features).merge(
+            regions, on="loan_id", how="left", validate="one_to_one"
+        )
         validation = validate(
             load_predictor(Path(trained.predictor)), load_predictor(Path(trained.twin)), loans
         )

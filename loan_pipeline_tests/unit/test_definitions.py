@@ -42,7 +42,7 @@ def test_the_assets_are_the_stages_of_the_data(definitions: dg.Definitions) -> N
     for name in FEATURE_SET_NAMES:
         per_set |= {
             f"{name}/predictor": {"loan_features"},
-            f"{name}/metrics": {f"{name}/predictor", "loan_features"},
+            f"{name}/metrics": {f"{name}/predictor", "loan_features", "snapshot"},
             f"{name}/release": {
                 f"{name}/predictor",
                 f"{name}/metrics",
