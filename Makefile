@@ -17,7 +17,7 @@ DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
 export LOAN_HOME ?= $(CURDIR)/var
 
-.PHONY: help run up test check bench lock system web-assets docs clean
+.PHONY: help run up test check bench lock system web-assets screenshots clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ web-assets: webapp/static/vendor/.installed ## The web app's third-party style s
 webapp/static/vendor/.installed: package.json package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent vendor && touch $@; \
 	else echo "npm is not installed: the web app works, but without its style sheet. Install Node.js 18 or newer, then: make web-assets"; fi
+
+screenshots: $(VENV)/.dev system web-assets ## The README's pictures, of the models released in LOAN_HOME
+	@$(BIN)/python -m loan_pipeline_tests.screenshots
 
 clean: ## Remove the environment and what npm brought; var/ stays
 	rm -rf $(VENV) node_modules webapp/static/vendor

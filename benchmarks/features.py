@@ -4,7 +4,6 @@ The peers compute the same values from the same files, which is checked in the s
 """
 
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -12,18 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import ibis
+import duckdb
 import pandas as pd
 
 from benchmarks import features_pandas, features_polars
 from loan_pipeline.bank.sample import SampleSource
 from loan_pipeline.bank.sample.snapshot import write_parquet
 from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features import serving_features
-from loan_pipeline.features.engine import engine_tables
+from loan_pipeline.features.engine import duckdb_connection, engine_tables
 from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
 from loan_pipeline.lake.store import open_store
 
@@ -31,19 +32,14 @@ REPEATS = 5
 PANDAS_RATIO_WANTED = 4.0
 POLARS_RATIO_ALLOWED = 1.2
 MEMORY_ALLOWED_GB = 4.0
+SMALL_SCALE, COPIES = 10, 10
 
 
 def main() -> dict[str, Any]:
-    """Run everything; print a table and answer the figures.
-
-    The scales come from LOAN_BENCH_SCALES ("10,100"; needs 5 GB of disk and ten minutes; empty:
-    left out).
-    """
-    scales = os.environ.get("LOAN_BENCH_SCALES", "10,100")
+    """Run everything; print a table and answer the figures."""
     with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
         results: dict[str, Any] = {"peers": _peers(Path(folder))}
-    if scales:
-        results["scales"] = _growth([float(scale) for scale in scales.split(",")])
+    results["scales"] = _growth()
     return results
 
 
@@ -111,37 +107,60 @@ def _peers(folder: Path) -> dict[str, Any]:
     }
 
 
-def _growth(scales: list[float]) -> list[dict[str, float]]:
+def _growth() -> list[dict[str, float]]:
+    """Scale 10, and 100 as ten copies of it under other keys: time per row, and memory."""
     measured = []
-    for scale in scales:
-        with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
-            manifest = write_parquet(SampleSource(scale, 1), Path(folder))
-            rows = manifest.tables["trans"].rows
+    with tempfile.TemporaryDirectory(prefix="bench-features-") as name:
+        folder = Path(name)
+        manifest = write_parquet(SampleSource(SMALL_SCALE, 1), folder)
+        paths = snapshot_paths(folder, manifest)
+        for copies in (1, COPIES):
+            _copy(paths, folder / f"copies-{copies}", copies)
             # A process of its own: its peak memory is that of the features alone.
-            command = [sys.executable, "-m", "benchmarks.features", folder]
+            command = [sys.executable, "-m", "benchmarks.features", f"{folder}/copies-{copies}"]
+            command.append(manifest.as_of.isoformat())
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-        figures = {"scale": scale, "rows": float(rows)} | json.loads(answer)
-        figures["microseconds_per_row"] = figures["seconds"] / rows * 1e6
-        measured.append(figures)
-        print(
-            f"scale {scale:g}: {rows:,} transactions, {figures['seconds']:.1f} s, "
-            f"{figures['microseconds_per_row']:.2f} µs each, peak {figures['peak_gb']:.2f} GB "
-            f"(at most {MEMORY_ALLOWED_GB})"
-        )
+            rows = manifest.tables["trans"].rows * copies
+            figures = {"scale": SMALL_SCALE * copies, "rows": rows} | json.loads(answer)
+            figures["microseconds_per_row"] = figures["seconds"] / rows * 1e6
+            measured.append(figures)
+            print(
+                f"scale {figures['scale']:g}: {rows:,} transactions, {figures['seconds']:.1f} s, "
+                f"{figures['microseconds_per_row']:.2f} µs each, peak {figures['peak_gb']:.2f} GB "
+                f"(at most {MEMORY_ALLOWED_GB})"
+            )
     return measured
 
 
-def _measure(folder: Path) -> dict[str, float]:
+def _copy(paths: dict[str, list[Path]], folder: Path, copies: int) -> None:
+    """Each table `copies` times, every copy's keys moved out of the way of the others'."""
+    folder.mkdir()
+    keys = {table.primary_key for table in TABLES} - {"district_id"}
+    with duckdb.connect() as connection:
+        for name, files in paths.items():
+            moved = ", ".join(f"{key} + copy * 1000000000 AS {key}" for key in sorted(keys))
+            columns = connection.read_parquet([str(file) for file in files]).columns
+            here = [part for part in moved.split(", ") if part.split(" ")[0] in columns]
+            times = 1 if name == "district" else copies
+            replaced = (
+                f"* EXCLUDE (copy) REPLACE ({', '.join(here)})" if here else "* EXCLUDE (copy)"
+            )
+            connection.execute(
+                f"COPY (SELECT {replaced} FROM read_parquet({[str(file) for file in files]}), "
+                f"range({times}) copies(copy)) TO '{folder / name}.parquet' (FORMAT parquet)"
+            )
+
+
+def _measure(folder: Path, as_of: date) -> dict[str, float]:
     """Seconds and peak memory of writing the account features to Parquet."""
-    store = open_store(folder.as_uri())
-    manifest = latest_snapshot(store)
     started = time.perf_counter()
-    with engine_tables(store, manifest) as tables:
-        table: ibis.Table = serving_features(tables, manifest.as_of)
-        table.to_parquet(folder / "account_features.parquet")
+    with duckdb_connection() as connection:
+        tables = {t.name: connection.read_parquet(folder / f"{t.name}.parquet") for t in TABLES}
+        features = serving_features(tables, as_of)
+        features.to_parquet(folder / "account_features.parquet")
     peak_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"seconds": time.perf_counter() - started, "peak_gb": peak_kilobytes * 1024 / 1e9}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(Path(sys.argv[1]))))
+    print(json.dumps(_measure(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))))

@@ -3,6 +3,7 @@
 Only the engine is chosen here; what is computed is the same.
 """
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _VIEW = "loan_pipeline_"
+# Beyond this DuckDB spills to disk; with what it does not count, the process stays under 4 GB.
+_MEMORY = "2.5GB"
 
 
 class EngineError(LoanPipelineError):
@@ -44,20 +47,30 @@ def engine_tables(
         SnapshotError: the snapshot is damaged.
         EngineError: Spark is not installed, or does not start.
     """
-    connection = ibis.duckdb.connect()
-    try:
+    with duckdb_connection() as connection:
         # Spark too gets only snapshots that were found whole, with values that cast.
         tables = open_snapshot(store, manifest, connection)
         if spark_master is None:
             yield tables
             return
-    finally:
-        connection.disconnect()
     with _spark(spark_master) as session:
         spark = ibis.pyspark.connect(session)
         for table in TABLES:
             _create_view(store, manifest, table, session)
         yield {table.name: _typed(spark.table(_VIEW + table.name), table) for table in TABLES}
+
+
+@contextmanager
+def duckdb_connection() -> Iterator[ibis.BaseBackend]:
+    """DuckDB in memory, bounded: what does not fit goes to a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="loan-features-") as spill:
+        connection = ibis.duckdb.connect(
+            memory_limit=_MEMORY, temp_directory=spill, preserve_insertion_order=False
+        )
+        try:
+            yield connection
+        finally:
+            connection.disconnect()
 
 
 @contextmanager

@@ -24,20 +24,19 @@ def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
         (after it; both in hellers), what kind of transaction it is (boolean `credit`, `income`,
         `cash`, `transfer`, `penalty`), and the `recipient` of a transfer.
     """
-    operation = trans.operation.fill_null("")
-    symbol = trans.k_symbol.fill_null("")
     credit = trans.type == "PRIJEM"
-    transfer = operation == "PREVOD NA UCET"
+    interest = (trans.k_symbol == "UROK").fill_null(False)
+    transfer = (trans.operation == "PREVOD NA UCET").fill_null(False)
     booked = trans.select(
         "account_id",
         "date",
         amount=hellers(trans.amount),
         balance=hellers(trans.balance),
         credit=credit,
-        income=credit & (symbol != "UROK"),
-        cash=operation == "VYBER",
+        income=credit & ~interest,
+        cash=(trans.operation == "VYBER").fill_null(False),
         transfer=transfer,
-        penalty=symbol == "SANKC. UROK",
+        penalty=(trans.k_symbol == "SANKC. UROK").fill_null(False),
         recipient=ibis.ifelse(transfer, trans.account, ibis.null("int64")),
     )
     known = spine.join(
