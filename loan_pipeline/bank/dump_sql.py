@@ -36,6 +36,7 @@ _LITERAL = rb"(?:%b|[-+.\w]++)" % _STRING
 _ROW = re.compile(
     rb"\((\s*+%b\s*+(?:,\s*+%b\s*+)*+)\)\s*+(?:,\s*+|;\s*+)" % (_LITERAL, _LITERAL), re.DOTALL
 )
+_MAY_HAVE_SPACE = re.compile(rb",\s|\s,|^[ \t]|[ \t]$", re.MULTILINE)
 _SPACE_BETWEEN = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 _INTRODUCER = re.compile(rb"(%b)|\b_\w+\s*+(?=')" % _STRING, re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -110,16 +111,13 @@ def rows_as_csv(values: bytes) -> bytes:
     consumed = _ROW.sub(b"", values)
     if consumed.strip():
         raise DumpSyntaxError(f"an INSERT holds more than literal values: {_shown(consumed)}")
-    text: bytes = b"\n".join(rows) + b"\n"
-    if b", " in text or b" ," in text:
-        text = _SPACE_BETWEEN.sub(_keep_string_or_line, text)
+    text: bytes = b"\n".join(rows)
+    if _MAY_HAVE_SPACE.search(text):
+        text = b"\n".join(_SPACE_BETWEEN.sub(rb"\1", row) for row in rows)
+    text += b"\n"
     if b"\\" in text:
         text = _ESCAPE.sub(_unescaped, text)
     return text
-
-
-def _keep_string_or_line(match: re.Match[bytes]) -> bytes:
-    return match[1] or (b"\n" if b"\n" in match[0] else b"")
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

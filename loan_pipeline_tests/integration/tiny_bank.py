@@ -124,7 +124,7 @@ class Changed:
 
 def awkward_rows() -> pa.RecordBatch:
     """Districts whose names hold what separates, quotes and escapes."""
-    texts = ['a"b', "a,b", "a\tb", "a\nb", "\\N", "a\\", "NULL", "'; --", "žluťoučký kůň"]
+    texts = ['a"b', "a,b", "a\tb", "a\nb", "a\r\nb", "\r", "\\N", "a\\", "NULL", "'; --", "kůň 🏦"]
     row = {name: Decimal(0) for name in ("A10", "A12", "A13")} | {"A3": ' "," '}
     rows = [
         {f"A{n}": n for n in range(4, 17)} | row | {"district_id": key, "A2": text}
