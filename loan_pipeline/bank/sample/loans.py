@@ -19,7 +19,10 @@ _LAST_BAD_DAY = np.datetime64("1998-09-25", "D")
 # How steeply default follows from a reserve that is small against the loan's payment.
 _STEEPNESS = 2.8
 _OVERDRAWN_BAD = 0.97
+# Overdrawn loans and defaults are spread over years and payments.
 _LATE = np.datetime64("1997-01-01", "D")
+_SPREAD_OVER_YEARS = 4
+_DEFAULTS_PER_LEVEL = 3
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,16 @@ def make_loans(sizes: ChunkSizes, homes: Households, rng: np.random.Generator) -
     duration = _durations(date, sizes.finished, rng)
     payments = _payments(homes.income[account], duration, rng)
     finished = _ends(date, duration) <= LAST_DAY
-    second_client, overdrawn = _near_rules(sizes, homes.solvency[account], date, rng)
+    second_client, overdrawn = _near_rules(sizes, homes.solvency[account], payments, date, rng)
     reserve = homes.reserve[account] * homes.income[account]
-    risk = np.log(payments / reserve)
+    risk = 1.15 * np.log(payments) - np.log(reserve)
     risk = (risk - risk.mean()) / risk.std()
     may_default = ~second_client & (date <= _LAST_BAD_DAY)
     bad = np.zeros(len(date), dtype=bool)
     for group, quota in ((finished, sizes.finished_bad), (~finished, sizes.running_bad)):
         chosen = np.flatnonzero(group)
         chance = _chances(risk[chosen], may_default[chosen], overdrawn[chosen], quota)
-        bad[chosen] = _systematic(chance, risk[chosen], date[chosen], rng)
+        bad[chosen] = _systematic(chance, risk[chosen], payments[chosen], date[chosen], rng)
     return Loans(account, date, duration, payments, finished, bad, second_client, overdrawn)
 
 
@@ -135,7 +138,7 @@ def _payments(income: Floats, duration: Integers, rng: np.random.Generator) -> I
 
 
 def _near_rules(
-    sizes: ChunkSizes, solvency: Floats, date: Days, rng: np.random.Generator
+    sizes: ChunkSizes, solvency: Floats, payments: Integers, date: Days, rng: np.random.Generator
 ) -> tuple[Flags, Flags]:
     """Who shares the account with a second client, and who overdraws it: never the same."""
     n = len(solvency)
@@ -144,9 +147,12 @@ def _near_rules(
     weakness = -solvency + 0.5 * rng.standard_normal(n)
     weakness[second_client | (date > _LAST_BAD_DAY)] = -np.inf
     overdrawn = np.zeros(n, dtype=bool)
-    for years in np.array_split(np.flatnonzero(np.isfinite(weakness)), 4):
-        weakest = years[np.argsort(-weakness[years])]
-        overdrawn[weakest[: round(sizes.overdrawn_loans / 4)]] = True
+    able = np.flatnonzero(np.isfinite(weakness))
+    for years in np.array_split(able, _SPREAD_OVER_YEARS):
+        by_payment = years[np.argsort(payments[years])]
+        count = max(1, round(sizes.overdrawn_loans / _SPREAD_OVER_YEARS))
+        for alike in np.array_split(by_payment, count):
+            overdrawn[alike[np.argmax(weakness[alike])]] = True
     return second_client, overdrawn
 
 
@@ -162,13 +168,17 @@ def _chances(risk: Floats, may_default: Flags, overdrawn: Flags, quota: int) -> 
     return chance
 
 
-def _systematic(chance: Floats, risk: Floats, date: Days, rng: np.random.Generator) -> Flags:
-    """Draw defaults by systematic sampling over early and late years, each by risk.
+def _systematic(
+    chance: Floats, risk: Floats, payments: Integers, date: Days, rng: np.random.Generator
+) -> Flags:
+    """Draw defaults by systematic sampling over early and late years, by risk and by payment.
 
     Equal steps through the cumulated chances keep the number exact, and spread the defaults over
-    years and risks as the chances say: two banks differ by their people, not by luck.
+    years, risks and payments as the chances say: two banks differ by their people, not by luck.
     """
-    order = np.lexsort((risk, date >= _LATE))
+    by_risk = np.lexsort((risk, date >= _LATE))
+    level = np.cumsum(chance[by_risk]) // _DEFAULTS_PER_LEVEL
+    order = by_risk[np.lexsort((payments[by_risk], level))]
     ticks = np.cumsum(chance[order])
     ticks *= np.rint(ticks[-1]) / max(ticks[-1], 1e-9)
     start = rng.random()
