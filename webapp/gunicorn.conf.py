@@ -11,7 +11,10 @@ import tempfile
 from typing import Any
 
 _port = os.environ.get("PORT") or os.environ.get("WEB_PORT") or "8000"
-bind = f"{os.environ.get('WEB_HOST', '0.0.0.0')}:{_port}"  # noqa: S104 - it is a server
+# A platform that sets PORT wants to reach it from outside; on one's own machine nobody should.
+_default_host = "0.0.0.0" if os.environ.get("PORT") else "127.0.0.1"  # noqa: S104
+_host = os.environ.get("WEB_HOST") or _default_host
+bind = f"{_host}:{_port}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "webapp.worker.DrainingWorker"
 threads = 4

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -38,7 +39,10 @@ class AccessLog:
 
     def write(self) -> None:
         """Write what waits."""
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        lines = []
+        with suppress(IndexError):  # another thread may write as well, at the end
+            while True:
+                lines.append(self._lines.popleft())
         if lines:
             access.info("", extra={"lines": lines})
 
