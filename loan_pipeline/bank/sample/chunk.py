@@ -24,7 +24,6 @@ class Chunk:
 
     Attributes:
         number: position among the bank's chunks; it decides the keys.
-        shared: accounts with a second client, shape (accounts,).
         account_ids: shape (accounts,).
         client_ids, disp_ids: shape (clients,), the owner of each account followed by its second
             client where it has one.

@@ -35,7 +35,7 @@ class Households:
         solvency: standard normal; the higher, the sounder.
         income: main income, CZK a month.
         cushion: the balance, in monthly incomes, below which the household stops spending.
-        reserve: the same for months in which much has to be paid.
+        reserve: what is left of it, in monthly incomes, when much has to be paid.
     """
 
     opened: Days

@@ -1,10 +1,11 @@
-"""The loans of one chunk: who gets one, on which terms, and how it ends."""
+"""The loans of one chunk: who gets one, on which terms. How they end: see `defaults`."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from loan_pipeline.bank.sample.arrays import Days, Flags, Floats, Integers
+from loan_pipeline.bank.sample.defaults import Applicants, draw_outcomes
 from loan_pipeline.bank.sample.households import Households, Income
 from loan_pipeline.bank.sample.sizes import LAST_DAY, ChunkSizes
 
@@ -14,15 +15,6 @@ _AMOUNTS = (4_980, 590_820)  # CZK
 # A household is lent what it can pay back from this share of its income.
 _LARGEST_SHARE = 0.55
 _YOUNGEST, _OLDEST = 105, 696  # age of the account in days when a loan is granted
-# A loan of the last weeks has had no time to go wrong.
-_LAST_BAD_DAY = np.datetime64("1998-09-25", "D")
-# How steeply default follows from a reserve that is small against the loan's payment.
-_STEEPNESS = 2.8
-_OVERDRAWN_BAD = 0.97
-# Overdrawn loans and defaults are spread over years and payments.
-_LATE = np.datetime64("1997-01-01", "D")
-_SPREAD_OVER_YEARS = 4
-_DEFAULTS_PER_LEVEL = 3
 
 
 @dataclass(frozen=True)
@@ -62,16 +54,10 @@ def make_loans(sizes: ChunkSizes, homes: Households, rng: np.random.Generator) -
     duration = _durations(date, sizes.finished, rng)
     payments = _payments(homes.income[account], duration, rng)
     finished = _ends(date, duration) <= LAST_DAY
-    second_client, overdrawn = _near_rules(sizes, homes.solvency[account], payments, date, rng)
     reserve = homes.reserve[account] * homes.income[account]
-    risk = 1.15 * np.log(payments) - np.log(reserve)
-    risk = (risk - risk.mean()) / risk.std()
-    may_default = ~second_client & (date <= _LAST_BAD_DAY)
-    bad = np.zeros(len(date), dtype=bool)
-    for group, quota in ((finished, sizes.finished_bad), (~finished, sizes.running_bad)):
-        chosen = np.flatnonzero(group)
-        chance = _chances(risk[chosen], may_default[chosen], overdrawn[chosen], quota)
-        bad[chosen] = _systematic(chance, risk[chosen], payments[chosen], date[chosen], rng)
+    second_client, overdrawn, bad = draw_outcomes(
+        sizes, Applicants(date, payments, finished, homes.solvency[account], reserve), rng
+    )
     return Loans(account, date, duration, payments, finished, bad, second_client, overdrawn)
 
 
@@ -135,54 +121,3 @@ def _payments(income: Floats, duration: Integers, rng: np.random.Generator) -> I
         least = np.argmin(np.where(edge, whole, high))
         whole[least] = max(low, smallest[least])
     return whole
-
-
-def _near_rules(
-    sizes: ChunkSizes, solvency: Floats, payments: Integers, date: Days, rng: np.random.Generator
-) -> tuple[Flags, Flags]:
-    """Who shares the account with a second client, and who overdraws it: never the same."""
-    n = len(solvency)
-    second_client = np.zeros(n, dtype=bool)
-    second_client[rng.choice(n, min(n, sizes.second_clients_with_loan), replace=False)] = True
-    weakness = -solvency + 0.5 * rng.standard_normal(n)
-    weakness[second_client | (date > _LAST_BAD_DAY)] = -np.inf
-    overdrawn = np.zeros(n, dtype=bool)
-    able = np.flatnonzero(np.isfinite(weakness))
-    for years in np.array_split(able, _SPREAD_OVER_YEARS):
-        by_payment = years[np.argsort(payments[years])]
-        count = max(1, round(sizes.overdrawn_loans / _SPREAD_OVER_YEARS))
-        for alike in np.array_split(by_payment, count):
-            overdrawn[alike[np.argmax(weakness[alike])]] = True
-    return second_client, overdrawn
-
-
-def _chances(risk: Floats, may_default: Flags, overdrawn: Flags, quota: int) -> Floats:
-    """Each loan's probability of default, such that they add up to `quota`."""
-    low, high = -40.0, 40.0
-    chance = np.zeros(len(risk))
-    for _ in range(60):
-        middle = (low + high) / 2
-        chance = 1 / (1 + np.exp(-(middle + _STEEPNESS * risk)))
-        chance = np.where(overdrawn, _OVERDRAWN_BAD, chance) * may_default
-        low, high = (middle, high) if chance.sum() < quota else (low, middle)
-    return chance
-
-
-def _systematic(
-    chance: Floats, risk: Floats, payments: Integers, date: Days, rng: np.random.Generator
-) -> Flags:
-    """Draw defaults by systematic sampling over early and late years, by risk and by payment.
-
-    Equal steps through the cumulated chances keep the number exact, and spread the defaults over
-    years, risks and payments as the chances say: two banks differ by their people, not by luck.
-    """
-    by_risk = np.lexsort((risk, date >= _LATE))
-    level = np.cumsum(chance[by_risk]) // _DEFAULTS_PER_LEVEL
-    order = by_risk[np.lexsort((payments[by_risk], level))]
-    ticks = np.cumsum(chance[order])
-    ticks *= np.rint(ticks[-1]) / max(ticks[-1], 1e-9)
-    start = rng.random()
-    hits = np.floor(ticks - start) > np.floor(np.concatenate(([0.0], ticks[:-1])) - start)
-    bad = np.zeros(len(chance), dtype=bool)
-    bad[order[hits]] = True
-    return bad

@@ -146,7 +146,7 @@ class _Plan:
             kind = np.where(rng.random(n) < 0.08, Booking.CASH_DEBIT, Booking.CASH_OUT)
             share = rng.beta(1.6, 2.2, n) ** restraint
             self._add(kind, rng.integers(1, 28, n) * wanted, share=share, floor=floor)
-        # Most months ask for more, shortly before payday: then it shows how deep a household falls.
+        # Once a quarter much is paid just before payday: it shows how deep a household falls.
         short = (np.arange(n) + self._month) % 3 == 0
         reserve = (habits.income * homes.reserve).astype(np.int64)
         day = (habits.income_day - 1 - np.arange(n) % 4) * short

@@ -29,8 +29,9 @@ class Orders:
     """Permanent orders, sorted by account; each array of shape (orders,).
 
     Attributes:
+        kind: `OrderKind`.
         amount: hundredths of CZK.
-        start: first day on which it is carried out.
+        bank: position in `BANKS`.
     """
 
     account: Integers

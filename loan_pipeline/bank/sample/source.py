@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 
 from loan_pipeline.bank.errors import SourceError
-from loan_pipeline.bank.sample.chunk import Chunk, make_chunk
+from loan_pipeline.bank.sample.chunk import make_chunk
 from loan_pipeline.bank.sample.districts import make_districts
 from loan_pipeline.bank.sample.sizes import chunk_sizes
 from loan_pipeline.bank.sample.tables import BATCHES, district_batch
 from loan_pipeline.bank.sample.transactions import transactions_batch
-from loan_pipeline.contracts.tables import Table
+from loan_pipeline.contracts.tables import DISTRICT, TRANS, Table
 
 _ROWS_PER_BATCH = 100_000
 
@@ -39,23 +39,28 @@ class SampleSource:
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """The table's rows, with the contract's columns and Arrow types, by ascending key."""
-        if table.name == "district":
+        if table is DISTRICT:
             yield district_batch(self._districts)
             return
         for number in range(len(self._sizes)):
             yield from _cut(self._batch(table, number))
 
     def row_count(self, table: Table) -> int:
-        """How many rows `batches` gives."""
-        return sum(batch.num_rows for batch in self.batches(table))
+        """How many rows `batches` gives; a whole chunk's transactions are not drawn for it."""
+        if table is not TRANS:
+            return sum(batch.num_rows for batch in self.batches(table))
+        return sum(
+            sizes.transactions if sizes.exact else self._batch(table, number).num_rows
+            for number, sizes in enumerate(self._sizes)
+        )
 
     def _batch(self, table: Table, number: int) -> pa.RecordBatch:
         # A chunk's books have random numbers of their own: the other tables need not keep them.
         static, books = self._chunk_seeds[number].generate_state(2, np.uint64)
-        chunk: Chunk = make_chunk(
+        chunk = make_chunk(
             number, self._sizes[number], self._districts, np.random.default_rng(static)
         )
-        if table.name == "trans":
+        if table is TRANS:
             return transactions_batch(chunk, np.random.default_rng(books))
         return BATCHES[table.name](chunk)
 
