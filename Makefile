@@ -35,7 +35,7 @@ check: $(VENV)/.dev ## Lint, types, definitions, fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@env -i PATH="$$PATH" HOME="$$HOME" LOAN_HOME="$$(mktemp -d)" $(BIN)/dagster definitions validate -w workspace.yaml
+	@env -i PYTHONWARNINGS=ignore PATH="$$PATH" HOME="$$HOME" LOAN_HOME="$$(mktemp -d)" $(BIN)/dagster definitions validate -w workspace.yaml
 	@$(BIN)/python -m pytest -m fast -q
 
 bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
