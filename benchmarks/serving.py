@@ -110,7 +110,7 @@ def _subject(folder: Path) -> _Subject:
     with closing(sqlite3.connect(path / ACCOUNTS_FILE)) as accounts:
         (account,) = accounts.execute("SELECT max(account_id) FROM account_features").fetchone()
     subject = _Subject(home, int(account), f"behavioural {path.name}")
-    predictor = settings.models_path / "behavioural"
+    predictor = settings.models_path / "behavioural" / "predictor"
     if predictor.exists() and importlib.util.find_spec("autogluon") is not None:
         scorer = Scorer(load_bundle(path))
         row = scorer.account_row(subject.account, AMOUNT, DURATION)
