@@ -1,4 +1,4 @@
-"""The sample bank carries the real problem: hard without the account's history, easy with a leak."""
+"""The sample bank carries the real problem: hard without history, easy with a leak."""
 
 from datetime import date
 from functools import cache

@@ -4,6 +4,7 @@ A bank of scale n is made of n independent chunks, each a whole bank of scale 1 
 own; a fraction of a bank is one smaller chunk.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ ACCOUNTS = 4_500
 FIRST_DAY = np.datetime64("1993-01-01", "D")
 LAST_DAY = np.datetime64("1998-12-31", "D")
 MONTHS = 72
+_SMALLEST_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ def chunk_sizes(scale: float) -> list[ChunkSizes]:
     """One entry per chunk of a bank of `scale`.
 
     Raises:
-        ValueError: the scale leaves fewer than 45 accounts, too few for the rarest kinds of loan.
+        ValueError: the scale leaves too few accounts for the rarest kinds of loan.
     """
+    if not (math.isfinite(scale) and scale >= _SMALLEST_SCALE):
+        raise ValueError(f"the scale must be at least {_SMALLEST_SCALE}")
     accounts = round(scale * ACCOUNTS)
-    if accounts < ACCOUNTS // 100:
-        raise ValueError(f"a sample bank's scale must be at least 0.01, not {scale}")
     whole, rest = divmod(accounts, ACCOUNTS)
     return [_WHOLE] * whole + ([_part(rest)] if rest else [])
 

@@ -32,7 +32,9 @@ class SampleSource:
             self._sizes = chunk_sizes(scale)
             root = np.random.SeedSequence(seed)
         except ValueError as error:
-            raise SourceError(f"No sample bank of scale {scale}, seed {seed}: {error}.") from error
+            raise SourceError(
+                f"There is no sample bank of scale {scale} and seed {seed}: {error}."
+            ) from error
         self.name = f"sample bank (scale {scale:g}, seed {seed})"
         districts, *self._chunk_seeds = root.spawn(1 + len(self._sizes))
         self._districts = make_districts(np.random.default_rng(districts))
