@@ -18,6 +18,8 @@ def sample_bank(scale: float = 1.0, seed: int = 1) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def sample_tables(scale: float, seed: int) -> dict[str, pa.Table]:
+@cache
+def sample_tables(scale: float = 1.0, seed: int = 1) -> dict[str, pa.Table]:
+    """The eight tables by name."""
     source = SampleSource(scale, seed)
     return {table.name: pa.Table.from_batches(source.batches(table)) for table in TABLES}
