@@ -20,6 +20,9 @@ from loan_pipeline.settings import Settings
 from loan_pipeline_tests.browser import chromium
 from loan_pipeline_tests.webapp.conftest import start_server
 
+_LIVELIEST_ACCOUNT = """
+SELECT account_id FROM account_features ORDER BY transaction_count DESC, account_id LIMIT 1
+"""
 FOLDER = Path(__file__).parents[1] / "docs/screenshots"
 DESKTOP, PHONE = {"width": 1100, "height": 800}, {"width": 390, "height": 844}
 
@@ -29,7 +32,7 @@ def main(folder: Path = FOLDER) -> None:
     settings = Settings()
     bundle = fetch_release(open_store(settings.lake), "behavioural", settings.home / "cache")
     with closing(sqlite3.connect(bundle / ACCOUNTS_FILE)) as accounts:
-        (account,) = accounts.execute("SELECT max(account_id) FROM account_features").fetchone()
+        (account,) = accounts.execute(_LIVELIEST_ACCOUNT).fetchone()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, chromium() as browser:
         server = start_server(Path(home), Path(home) / "server.log", LOAN_LAKE_URL=settings.lake)

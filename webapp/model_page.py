@@ -16,15 +16,24 @@ SAMPLES = {
     "cross_validation": "Repeated cross-validation",
     "out_of_time": "Out of time: learned from earlier loans, tested on later ones",
 }
+# The first ones stand on the page, the others fold away.
 METRICS = {
-    "roc_auc": "ROC AUC",
-    "average_precision": "Average precision",
-    "balanced_accuracy": "Balanced accuracy",
+    "roc_auc": "ROC AUC: a bad loan ranks below a good one",
+    "average_precision": "Average precision, of finding bad loans",
+    "brier": "Brier score: squared error of the probability",
+    "balanced_accuracy": "Balanced accuracy at the threshold",
+    "recall": "Bad loans found at the threshold",
+    "precision": "Bad loans among those refused",
+    "gini": "Gini",
+    "ks": "Kolmogorov-Smirnov distance",
+    "calibration_error": "Calibration error",
+    "calibration_bias": "Calibration bias: mean probability less share paid off",
     "accuracy": "Accuracy",
-    "brier": "Brier score",
-    "recall_bad": "Bad loans found",
-    "precision_bad": "Bad among those found",
+    "f1": "F1, of bad loans",
+    "mcc": "Matthews correlation",
+    "specificity": "Good loans accepted",
 }
+MAIN_METRICS = tuple(METRICS)[:6]
 # A picture must not run anything either; Matplotlib styles its drawings inline.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -43,7 +52,7 @@ def show() -> str:
         words=_words,
         samples=SAMPLES,
         metric_names=METRICS,
-        scale=_scale,
+        split=_split,
     )
 
 
@@ -78,6 +87,7 @@ def _words(name: str) -> str:
     return name.removesuffix(".svg").replace("_", " ").replace("-", " ").capitalize()
 
 
-def _scale(metrics: Mapping[str, Metric]) -> bool:
-    """Whether all of a sample's metrics lie between 0 and 1, so that they can be drawn."""
-    return all(m.low >= 0 and m.high <= 1 for m in metrics.values())
+def _split(metrics: Mapping[str, Metric]) -> tuple[dict[str, Metric], dict[str, Metric]]:
+    """The main metrics in the page's order, and the others."""
+    main = {name: metrics[name] for name in MAIN_METRICS if name in metrics}
+    return main, {name: metric for name, metric in metrics.items() if name not in main}

@@ -14,7 +14,7 @@ from loan_pipeline_tests.bundles import release_bundle
 
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 VENDOR = ROOT / "webapp/static/vendor"
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1200, "height": 900}
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1100, "height": 900}
 PAGES = ("/", "/application", "/batch", "/history", "/model")
 
 pytestmark = [

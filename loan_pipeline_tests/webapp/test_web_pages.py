@@ -140,7 +140,7 @@ def test_the_history_shows_a_browser_its_own_answers_and_nobody_elses(app):
 def test_the_model_page_tells_metrics_with_intervals_data_limits_and_pictures(client):
     page = client.get("/model")
     words = text_of(page)
-    assert "ROC AUC 0.940 0.900 to 0.970" in words
+    assert "a bad loan ranks below a good one 0.940 0.900 to 0.970" in words
     assert "328 loans, 46 of them bad" in words
     assert "3, up to the day before 1999-01-01" in words
     assert "Limits" in words
