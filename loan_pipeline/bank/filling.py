@@ -39,14 +39,18 @@ def pour(source: Source, into: Pouring) -> dict[str, int]:
         SourceError: after the first table whose rows break the contract.
     """
     try:
-        return {table.name: _pour_table(source, table, into) for table in TABLES}
+        # One thread: the other processor is the database's.
+        with duckdb.connect(config={"threads": 1}) as checker:
+            return {table.name: _pour_table(source, table, into, checker) for table in TABLES}
     finally:
         if isinstance(source, Closing):
             source.close()
 
 
-def _pour_table(source: Source, table: Table, into: Pouring) -> int:
-    rules = _RowRules(table)
+def _pour_table(
+    source: Source, table: Table, into: Pouring, checker: duckdb.DuckDBPyConnection
+) -> int:
+    rules = _RowRules(table, checker)
     expected = source.expected_rows(table) if isinstance(source, Sized) else None
     with track(f"Filling {table.name}", expected) as task:
 
@@ -65,11 +69,10 @@ def _pour_table(source: Source, table: Table, into: Pouring) -> int:
 class _RowRules:
     """Checks a table's rows on their way, with the very SQL that checks them in a database."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, checker: duckdb.DuckDBPyConnection) -> None:
         self._table = table
-        # One thread: the other processor is the database's.
-        self._connection = duckdb.connect(config={"threads": 1})
-        self._reader = EmbeddedReader(self._connection)
+        self._connection = checker
+        self._reader = EmbeddedReader(checker)
         self._found: dict[tuple[str, str], Violation] = {}
 
     def check(self, batch: pa.RecordBatch) -> None:
