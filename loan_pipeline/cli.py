@@ -31,6 +31,22 @@ class _Commands(click.Group):
             raise click.ClickException(_settings_message(error)) from error
 
 
+_RECIPE = click.option(
+    "--recipe",
+    type=click.Choice(RECIPE_NAMES),
+    default="default",
+    show_default=True,
+    help="How to train.",
+)
+_TARGET = click.option(
+    "--target",
+    type=click.Choice(["observed", "finished"]),
+    default="observed",
+    show_default=True,
+    help="observed: A and C good, B and D bad; finished: A good, B bad.",
+)
+
+
 def _settings_message(error: ValidationError) -> str:
     # Only names and reasons: a rejected value may be a secret.
     lines = [f"LOAN_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
@@ -57,20 +73,8 @@ def main() -> None:
     help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, mysql://… or ctu. "
     "Without it the bank keeps what it holds; an empty one gets the sample.",
 )
-@click.option(
-    "--recipe",
-    type=click.Choice(RECIPE_NAMES),
-    default="default",
-    show_default=True,
-    help="How to train.",
-)
-@click.option(
-    "--target",
-    type=click.Choice(["observed", "finished"]),
-    default="observed",
-    show_default=True,
-    help="observed: A and C good, B and D bad; finished: A good, B bad.",
-)
+@_RECIPE
+@_TARGET
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
     """Fill the bank where asked, then run the whole pipeline through Dagster."""
@@ -98,16 +102,8 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
     default="behavioural",
     show_default=True,
 )
-@click.option(
-    "--target", type=click.Choice(["observed", "finished"]), default="observed", show_default=True
-)
-@click.option(
-    "--recipe",
-    type=click.Choice(RECIPE_NAMES),
-    default="default",
-    show_default=True,
-    help="How to train.",
-)
+@_TARGET
+@_RECIPE
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 def backtest(

@@ -1,6 +1,5 @@
 """Exploratory analysis of the bank: aggregates computed by the database, drawn as a report."""
 
-import base64
 from typing import Any
 
 import dagster as dg
@@ -8,23 +7,16 @@ import dagster as dg
 from loan_pipeline.bank.explore import Exploration, explore
 from loan_pipeline.bank.explore_report import plots, render
 from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.defs.presentation import picture
 from loan_pipeline.defs.raw import GROUP, raw_key
 from loan_pipeline.defs.resources import BankResource, LakeResource
 
 REPORT_KEY = "reports/bank.html"
 
 
-def data_uri(svg: str) -> str:
-    """A picture as an address that Markdown can show."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
 def exploration_metadata(exploration: Exploration, address: str) -> dict[str, Any]:
     """The report's address and its plots, for the UI."""
-    pictures = {
-        title: dg.MetadataValue.md(f"![{title}]({data_uri(svg)})")
-        for title, svg in plots(exploration).items()
-    }
+    pictures = {title: picture(title, svg) for title, svg in plots(exploration).items()}
     return {"report": address, **pictures}
 
 

@@ -1,17 +1,16 @@
 """Per feature set: the predictor, its metrics, the gate's checks, and the release."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
-from loan_pipeline.contracts.bundle import BundleManifest, Metric
+from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.defs.exploration import data_uri
+from loan_pipeline.defs.presentation import metrics_metadata
 from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
 from loan_pipeline.defs.resources import LakeResource
 from loan_pipeline.features.engine import engine_tables
@@ -27,7 +26,7 @@ from loan_pipeline.model.predictor import load_predictor
 from loan_pipeline.model.recipes import RECIPE_NAMES, recipe, require_exportable
 from loan_pipeline.model.release import Evidence, publish
 from loan_pipeline.model.train import train_predictor
-from loan_pipeline.model.validation import Validation, validate
+from loan_pipeline.model.validation import validate
 from loan_pipeline.settings import Settings
 
 RecipeChoice = Enum("RecipeChoice", {name: name for name in RECIPE_NAMES})  # type: ignore[misc]
@@ -247,34 +246,6 @@ def _check_result(check: gate.Check, asset_key: dg.AssetKey | None = None) -> dg
         description=check.says,
         metadata=dict(check.figures),
     )
-
-
-def metrics_metadata(validation: Validation) -> dict[str, Any]:
-    """Figures with their intervals as a table, single ones for the UI's plots, and pictures."""
-    flat = {
-        f"{sample}_{name}": metric.value
-        for sample, of_sample in validation.metrics.items()
-        for name, metric in of_sample.items()
-        if name in ("roc_auc", "average_precision", "brier", "balanced_accuracy")
-    }
-    pictures = {
-        Path(name).stem: dg.MetadataValue.md(f"![{Path(name).stem}]({data_uri(picture)})")
-        for name, picture in validation.pictures.items()
-    }
-    return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
-
-
-def _table(metrics: Mapping[str, Mapping[str, Metric]]) -> str:
-    samples = list(metrics)
-    lines = [
-        "| | " + " | ".join(sample.replace("_", " ") for sample in samples) + " |",
-        "| --- |" + " --- |" * len(samples),
-    ]
-    for name in metrics[samples[0]]:
-        cells = (metrics[sample][name] for sample in samples)
-        figures = " | ".join(f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" for c in cells)
-        lines.append(f"| {name.replace('_', ' ')} | {figures} |")
-    return "\n".join(lines)
 
 
 @dg.definitions

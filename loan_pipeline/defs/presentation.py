@@ -1,0 +1,44 @@
+"""How results look in the UI: pictures, and tables of figures."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loan_pipeline.contracts.bundle import Metric
+from loan_pipeline.model.validation import Validation
+
+
+def picture(name: str, svg: str) -> dg.MarkdownMetadataValue:
+    """A drawing as metadata that the UI shows."""
+    data = base64.b64encode(svg.encode()).decode()
+    return dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{data})")
+
+
+def metrics_metadata(validation: Validation) -> dict[str, Any]:
+    """Figures with their intervals as a table, single ones for the UI's plots, and pictures."""
+    flat = {
+        f"{sample}_{name}": metric.value
+        for sample, of_sample in validation.metrics.items()
+        for name, metric in of_sample.items()
+        if name in ("roc_auc", "average_precision", "brier", "balanced_accuracy")
+    }
+    pictures = {
+        Path(name).stem: picture(Path(name).stem, svg) for name, svg in validation.pictures.items()
+    }
+    return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
+
+
+def _table(metrics: Mapping[str, Mapping[str, Metric]]) -> str:
+    samples = list(metrics)
+    lines = [
+        "| | " + " | ".join(sample.replace("_", " ") for sample in samples) + " |",
+        "| --- |" + " --- |" * len(samples),
+    ]
+    for name in metrics[samples[0]]:
+        cells = (metrics[sample][name] for sample in samples)
+        figures = " | ".join(f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" for c in cells)
+        lines.append(f"| {name.replace('_', ' ')} | {figures} |")
+    return "\n".join(lines)
