@@ -136,7 +136,9 @@ def _copy(paths: dict[str, list[Path]], folder: Path, copies: int) -> None:
     """Each table `copies` times, every copy's keys moved out of the way of the others'."""
     folder.mkdir()
     keys = {table.primary_key for table in TABLES} - {"district_id"}
-    with duckdb.connect() as connection:
+    with duckdb.connect(
+        config={"memory_limit": "2GB", "preserve_insertion_order": False}
+    ) as connection:
         for name, files in paths.items():
             moved = ", ".join(f"{key} + copy * 1000000000 AS {key}" for key in sorted(keys))
             columns = connection.read_parquet([str(file) for file in files]).columns

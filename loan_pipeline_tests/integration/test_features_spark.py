@@ -16,7 +16,7 @@ pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'loan
 
 # Settings reach Spark as they always do; these keep it small.
 SMALL = (
-    "--driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 "
+    "--driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=1 "
     "--conf spark.sql.codegen.wholeStage=false --conf spark.log.level=ERROR pyspark-shell"
 )
 
@@ -32,6 +32,7 @@ def compute(folder: Path, master: str | None) -> list[pa.Table]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark")
 def test_spark_and_duckdb_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
