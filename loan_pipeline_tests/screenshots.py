@@ -18,7 +18,7 @@ from loan_pipeline.lake.store import open_store
 from loan_pipeline.scoring.release import fetch_release
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.browser import chromium
-from loan_pipeline_tests.webapp.conftest import start_server
+from loan_pipeline_tests.server import start_server
 
 _LIVELIEST_ACCOUNT = """
 SELECT account_id FROM account_features ORDER BY transaction_count DESC, account_id LIMIT 1

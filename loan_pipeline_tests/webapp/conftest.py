@@ -1,26 +1,17 @@
 """Fixtures of the web app's tests: a lake with small releases, the app, a real server."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.bundles import release_bundle
+from loan_pipeline_tests.server import Server, start_server
 from webapp import create_app
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -77,21 +68,6 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-@dataclass
-class Server:
-    """A gunicorn of our own."""
-
-    url: str
-    port: int
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def stop(self) -> int:
-        """Ask it to end, wait, and tell its exit code."""
-        self.process.terminate()
-        return self.process.wait(timeout=40)
-
-
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts gunicorn for a LOAN_HOME, as people do, and waits until it is alive."""
@@ -107,41 +83,3 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         if server.process.poll() is None:
             server.process.kill()
             server.process.wait()
-
-
-def start_server(home: Path, log: Path, **environment: str) -> Server:
-    """Start gunicorn on a free port and wait until `/healthz` answers."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LOAN_", "PROMETHEUS_"))}
-    plain |= {
-        "LOAN_HOME": str(home),
-        "LOAN_WEB_RATE_LIMIT": "1000000/minute",
-        "LOAN_WEB_API_RATE_LIMIT": "1000000/minute",
-        "LOAN_WEB_RELEASE_CHECK_SECONDS": "0.2",
-        "WEB_HOST": "127.0.0.1",
-        "WEB_PORT": str(port),
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn.conf.py"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "webapp:create_app()"],
-            cwd=ROOT,
-            env=plain | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(f"http://127.0.0.1:{port}", port, process, log)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            alive = httpx.get(f"{server.url}/healthz", timeout=2).is_success
-        except httpx.HTTPError:
-            alive = False
-        if alive:
-            return server
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")

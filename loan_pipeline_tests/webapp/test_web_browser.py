@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import ROOT, Server, start_server
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loan_pipeline_tests.browser import chromium, chromium_path
 from loan_pipeline_tests.bundles import release_bundle
+from loan_pipeline_tests.server import ROOT, Server, start_server
 
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 VENDOR = ROOT / "webapp/static/vendor"
