@@ -100,9 +100,16 @@ def _exportable(chosen: Recipe) -> bool:
 
 
 # `bootstrap` gives out-of-bag predictions, so that one forest over all loans serves instead of a
-# bag of forests over parts of them.
+# bag of forests over parts of them. Classes are weighed by subsample: with weights for all loans
+# scikit-learn draws the bootstrap by them, while AutoGluon tells seen loans by an unweighted draw.
 def _extra_trees(name: str, weight: float = 1.0, **parameters: Any) -> Member:
-    defaults = {"n_estimators": 300, "class_weight": "balanced_subsample", "bootstrap": True}
+    defaults: dict[str, Any] = {
+        "n_estimators": 300,
+        "class_weight": "balanced_subsample",
+        "bootstrap": True,
+        # More than a thousand loans ever fill; keeps the graph of a large bank's forest small.
+        "max_leaf_nodes": 500,
+    }
     return Member("LOGXT", name, weight, {"criterion": "entropy", **defaults, **parameters})
 
 

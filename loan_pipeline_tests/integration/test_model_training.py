@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_predictor(trained: TrainedPredictor, tmp_p
 def test_members_are_averaged_with_the_weights_of_the_recipe(trained: TrainedPredictor):
     scores = trained.scores_by_model(LOANS)
     (ensemble,) = (name for name in scores if name.startswith("WeightedEnsemble"))
-    forest = next(name for name in scores if name.startswith("ExtraTrees"))
+    forest = next(name for name in scores if name.startswith("LogScaleExtraTrees"))
     linear = next(name for name in scores if name.startswith("LinearModel"))
     expected = QUICK.weights[0] * scores[forest] + QUICK.weights[1] * scores[linear]
     np.testing.assert_allclose(scores[ensemble], expected, atol=1e-6)
@@ -207,7 +207,7 @@ def test_a_backtest_answers_exactly_what_was_agreed_and_repeats_itself():
     assert first["bad_test"] == LOANS.loc[LOANS["date"] > until, "status"].isin(["B", "D"]).sum()
     assert first["roc_auc"] > 0.8
     names = {row["model"].split("_")[0] for row in first["leaderboard"]}
-    assert names == {"ExtraTrees", "LinearModel", "WeightedEnsemble"}
+    assert names == {"LogScaleExtraTrees", "LinearModel", "WeightedEnsemble"}
     for answer in (first, again):
         answer.pop("seconds_train")
         for row in answer["leaderboard"]:
