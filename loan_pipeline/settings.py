@@ -38,7 +38,7 @@ class Settings(BaseSettings):
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    web_rate_limit: str = "600/minute"
+    web_rate_limit: str = "6000/minute"
     web_api_rate_limit: str = "100000/minute"
     web_proxies: int = Field(default=0, ge=0)
     web_log_days: int = Field(default=365, ge=1)
