@@ -1,12 +1,13 @@
 """The sample bank as a source: deterministic, of any size, in the contract's types, in chunks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from loan_pipeline.bank.arrow import arrow_schema
-from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.bank.errors import BankError, SourceError
 from loan_pipeline.bank.sample import SampleSource, write_parquet, write_pkdd
 from loan_pipeline.bank.source import open_source
 from loan_pipeline.contracts.tables import LOAN, TABLES, TRANS, Table
@@ -113,3 +114,19 @@ def test_what_is_written_as_parquet_is_a_complete_snapshot(tmp_path: Path) -> No
         files = manifest.tables[table.name].files
         rows = pa.concat_tables(pa.parquet.read_table(folder / file.key) for file in files)
         assert rows.equals(read(source, table)), table.name
+
+
+@fast
+def test_a_write_that_fails_leaves_the_files_that_were_there(tmp_path: Path) -> None:
+    class Failing(SampleSource):
+        def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
+            yield from super().batches(table)
+            if table is TRANS:
+                raise OSError(28, "No space left on device")
+
+    write_pkdd(SampleSource(0.01, seed=1), tmp_path)
+    before = (tmp_path / "trans.asc").read_bytes()
+    with pytest.raises(BankError, match=r"No space left on device.*make room"):
+        write_pkdd(Failing(0.01, seed=2), tmp_path)
+    assert (tmp_path / "trans.asc").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == len(TABLES)

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loan_pipeline.bank.convert import BIRTH_NUMBER, RENAMED
+from loan_pipeline.bank.errors import BankError
 from loan_pipeline.bank.source import Source
 from loan_pipeline.contracts.tables import CARD, CLIENT, DISTRICT, ORDER, TABLES, TRANS, Table
-from loan_pipeline.progress import track
+from loan_pipeline.progress import Task, track
 
 # Other banks' account numbers are texts in the challenge's files.
 _WRITTEN_AS_TEXT = {(ORDER.name, "account_to"), (TRANS.name, "account")}
@@ -18,20 +19,35 @@ _BORN_A_WOMAN = 5_000  # added to YYMMDD
 
 
 def write_pkdd(source: Source, out: Path) -> None:
-    """Write the eight tables as `<table>.asc` into the folder `out`, over what is there."""
-    out.mkdir(parents=True, exist_ok=True)
-    with track("Writing PKDD'99 files") as task:
-        for table in TABLES:
-            path = out / f"{table.name}.asc"
-            unfinished = path.with_suffix(".asc.part")
-            with unfinished.open("wb") as file:
-                file.write(_header(table).encode())
-                for batch in source.batches(table):
-                    # The lines of a batch lie one behind the other in memory already.
-                    lines = _lines(table, batch)
-                    file.write(b"".join(lines.to_numpy(zero_copy_only=False)))
-                    task.advance(batch.num_rows)
-            unfinished.replace(path)
+    """Write the eight tables as `<table>.asc` into the folder `out`, over what is there.
+
+    Raises:
+        BankError: the folder cannot be written to; a file is replaced only when its successor is
+            complete.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with track("Writing PKDD'99 files") as task:
+            for table in TABLES:
+                _write(source, table, out / f"{table.name}.asc", task)
+    except OSError as error:
+        raise BankError(
+            f"The sample bank cannot be written to {out}: {error.strerror or error}. "
+            "Choose another folder or make room, then write it again."
+        ) from error
+
+
+def _write(source: Source, table: Table, path: Path, task: Task) -> None:
+    unfinished = path.with_suffix(".asc.part")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(_header(table).encode())
+            for batch in source.batches(table):
+                file.write(b"".join(_lines(table, batch).to_numpy(zero_copy_only=False)))
+                task.advance(batch.num_rows)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _header(table: Table) -> str:

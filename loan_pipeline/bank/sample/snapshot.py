@@ -15,8 +15,11 @@ from loan_pipeline.lake.store import open_store
 
 
 def write_parquet(source: SampleSource, out: Path) -> SnapshotManifest:
-    """Export the bank to the store in the folder `out`, as its latest snapshot."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Export the bank to the store in the folder `out`, as its latest snapshot.
+
+    Raises:
+        StoreError: the folder cannot be written to; the latest snapshot is what it was.
+    """
     return export_direct(_Exported(source), open_store(out.resolve().as_uri()), source=source.name)
 
 
