@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from loan_pipeline.bank.arrow import arrow_schema
@@ -112,7 +113,7 @@ def test_what_is_written_as_parquet_is_a_complete_snapshot(tmp_path: Path) -> No
     folder = tmp_path / "lake" / "snapshots" / manifest.snapshot_id
     for table in TABLES:
         files = manifest.tables[table.name].files
-        rows = pa.concat_tables(pa.parquet.read_table(folder / file.key) for file in files)
+        rows = pa.concat_tables(pq.read_table(folder / file.key) for file in files)
         assert rows.equals(read(source, table)), table.name
 
 

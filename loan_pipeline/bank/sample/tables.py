@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loan_pipeline.bank.sample.chunk import Chunk
 from loan_pipeline.bank.sample.columns import batch, codes, dates, decimals, integers
@@ -37,7 +38,7 @@ def district_batch(districts: Districts) -> pa.RecordBatch:
         "A9": integers(districts.cities),
         "A10": decimals(np.rint(districts.urban_percent * 10).astype(np.int64), 4, 1),
         "A11": integers(districts.salary),
-        "A12": pa.compute.if_else(
+        "A12": pc.if_else(
             pa.array(known), decimals(np.rint(jobless * 10).astype(np.int64), 4, 1), None
         ),
         "A13": decimals(np.rint(districts.unemployment_1996 * 100).astype(np.int64), 3, 2),
@@ -49,13 +50,14 @@ def district_batch(districts: Districts) -> pa.RecordBatch:
 
 
 def client_batch(chunk: Chunk) -> pa.RecordBatch:
-    """Owners, and second clients: a person of about the owner's age, mostly of the other sex."""
+    """Owners, and second clients: of about the owner's age and of the other sex."""
     homes, account, owner = chunk.homes, chunk.client_account, chunk.client_is_owner
     # Derived from the owner by fixed arithmetic, so that no random draw is needed for a column.
     years_apart = (chunk.client_ids * 2_654_435_761 % 3_650) - 1_825
-    oldest_adult = np.datetime64("1974-12-31", "D")
+    # Born by then, everybody is of age before the first account is opened.
+    latest_birth = np.datetime64("1974-12-31", "D")
     birth = homes.owner_birth[account]
-    partner = np.minimum(birth + years_apart.astype("timedelta64[D]"), oldest_adult)
+    partner = np.minimum(birth + years_apart.astype("timedelta64[D]"), latest_birth)
     female = np.where(owner, homes.owner_female[account], ~homes.owner_female[account])
     columns = {
         "client_id": integers(chunk.client_ids),
