@@ -21,7 +21,7 @@ class BankReader(Protocol):
     """
 
     def batches(self, table: Table) -> pa.RecordBatchReader:
-        """The table's rows in the order of their key, streamed, in the contract's Arrow types."""
+        """The table's rows, always in one order, streamed, in the contract's Arrow types."""
 
     def row_count(self, table: Table) -> int:
         """How many rows the table has."""

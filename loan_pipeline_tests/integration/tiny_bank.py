@@ -105,9 +105,12 @@ def write_files(folder: Path, bank: Tables | None = None, ending: str = ".asc") 
 
 
 def contents(bank: Bank) -> dict[str, pa.Table]:
-    """All rows of all tables."""
+    """All rows of all tables, by key."""
     with bank.reading() as reader:
-        return {table.name: reader.batches(table).read_all() for table in TABLES}
+        return {
+            table.name: reader.batches(table).read_all().sort_by(table.primary_key)
+            for table in TABLES
+        }
 
 
 class Changed:
