@@ -223,17 +223,15 @@ def test_the_answer_can_be_printed(visit):
         expect(page.locator(".verdict")).to_be_visible()
 
 
-def test_without_a_release_the_page_tells_what_to_run(browser, tmp_path):
-    server = start_server(tmp_path, tmp_path / "server.log")
-    context = browser.new_context(base_url=server.url)
+def test_without_a_release_the_page_tells_what_to_run(browser, serve, home):
+    context = browser.new_context(base_url=serve(home).url)
     page = context.new_page()
     assert page.goto("/").status == 503
     expect(page.locator("pre")).to_have_text("make run")
-    release_bundle(tmp_path / "lake", "behavioural")
+    release_bundle(home / "lake", "behavioural")
     page.wait_for_timeout(1_500)
     assert page.reload().status == 200
     context.close()
-    server.stop()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
