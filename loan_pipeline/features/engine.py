@@ -83,6 +83,7 @@ def _spark(master: str) -> Iterator["SparkSession"]:
             "LOAN_SPARK_MASTER is set, but Spark is not installed: "
             "pip install 'loan-pipeline[spark]', or unset it to compute with DuckDB"
         ) from error
+    found = SparkSession.getActiveSession()
     try:
         session = SparkSession.builder.master(master).appName("loan-pipeline").getOrCreate()
     except (PySparkException, OSError) as error:
@@ -92,7 +93,8 @@ def _spark(master: str) -> Iterator["SparkSession"]:
     try:
         yield session
     finally:
-        session.stop()
+        if found is None:  # a notebook's or a cluster's own session lives on
+            session.stop()
 
 
 def _create_view(
