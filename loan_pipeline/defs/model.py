@@ -2,10 +2,13 @@
 
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
@@ -40,11 +43,16 @@ class TrainingConfig(dg.Config):
         recipe: which models, bagged and averaged how.
         target: observed counts running loans too, finished does not.
         seed: the same seed and loans give the same predictor.
+        cost_ratio: how many times a loan lost costs more than a good applicant turned away; the
+            threshold is chosen for it. 0: for balanced accuracy.
+        test_from: the first day of the out-of-time test, YYYY-MM-DD. Empty: the newest fifth.
     """
 
     recipe: RecipeChoice = RecipeChoice["default"]
     target: TargetChoice = TargetChoice["observed"]
     seed: int = 0
+    cost_ratio: float = Field(default=0, ge=0)
+    test_from: str = Field(default="", pattern=r"^(\d{4}-\d{2}-\d{2})?$")
 
 
 def model_assets(name: FeatureSet) -> dg.Definitions:
@@ -66,12 +74,12 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         chosen, target = recipe(config.recipe.value), config.target.value
         require_exportable(chosen)
         loans = read_feature_table(lake.open(), loan_features)
-        older, _ = split_out_of_time(with_outcome(loans, target))
+        test_from = date.fromisoformat(config.test_from) if config.test_from else None
+        older, _ = split_out_of_time(with_outcome(loans, target), test_from)
+        how: dict[str, Any] = {"seed": config.seed, "cost_ratio": config.cost_ratio or None}
         folder = Settings().models_path / name
-        trained = train_predictor(
-            loans, name, chosen, target, folder / "predictor", seed=config.seed
-        )
-        train_predictor(older, name, chosen, target, folder / "twin", seed=config.seed)
+        trained = train_predictor(loans, name, chosen, target, folder / "predictor", **how)
+        train_predictor(older, name, chosen, target, folder / "twin", **how)
         graph = folder / "model.onnx"
         graph.write_bytes(export_onnx(trained).SerializeToString())
         facts = trained.facts
@@ -83,6 +91,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
                 predictor=str(folder / "predictor"),
                 twin=str(folder / "twin"),
                 graph=str(graph),
+                test_from=test_from,
             ),
             metadata={
                 "recipe": chosen.name,
@@ -116,7 +125,10 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
             regions, on="loan_id", how="left", validate="one_to_one"
         )
         validation = validate(
-            load_predictor(Path(trained.predictor)), load_predictor(Path(trained.twin)), loans
+            load_predictor(Path(trained.predictor)),
+            load_predictor(Path(trained.twin)),
+            loans,
+            test_from=trained.test_from,
         )
         return dg.MaterializeResult(
             value=MetricsRecord.of(validation), metadata=metrics_metadata(validation)

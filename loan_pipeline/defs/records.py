@@ -1,5 +1,6 @@
 """What the model's assets hand on: small records, kept as JSON."""
 
+from datetime import date
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ class PredictorRecord(BaseModel):
     predictor: str
     twin: str
     graph: str
+    test_from: date | None = None
 
 
 class MetricsRecord(BaseModel):
