@@ -21,7 +21,7 @@ from loan_pipeline.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SAMPLE = "sample:scale=0.5,seed=3"
+SAMPLE = "sample"
 
 
 @pytest.fixture(scope="module")

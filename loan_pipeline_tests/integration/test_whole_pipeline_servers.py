@@ -21,7 +21,7 @@ from loan_pipeline.run import run_pipeline
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.settings import Settings
 
-SAMPLE = "sample:scale=0.5,seed=3"
+SAMPLE = "sample"
 
 
 @pytest.mark.slow
