@@ -13,7 +13,6 @@ import pandas as pd
 from loan_pipeline.contracts.bundle import MODEL_FILE, BundleManifest
 from loan_pipeline.contracts.features import FeatureSet, contract_version
 from loan_pipeline.lake.store import Store
-from loan_pipeline.model.errors import ReleaseRefused
 from loan_pipeline.model.inputs import FloatArray, model_inputs
 from loan_pipeline.model.metrics import Measure, ScoredLoans, bootstrap_weights
 from loan_pipeline.model.parity import LARGEST_DIFFERENCE, Parity, run_onnx
@@ -173,20 +172,6 @@ def roc_auc_difference(
     drawn = bootstrap_weights(len(candidate), seed, _DRAWS)
     low, high = np.nanpercentile([difference(weights) for weights in drawn], [2.5, 97.5])
     return difference(np.ones(len(candidate))), float(low), float(high)
-
-
-def require_passed(checks: list[Check]) -> None:
-    """Refuse the release unless every check passed.
-
-    Raises:
-        ReleaseRefused: says which did not, and why.
-    """
-    failed = [check for check in checks if not check.passed]
-    if failed:
-        raise ReleaseRefused(
-            "the candidate is not released, the old release stays: "
-            + "; ".join(f"{check.name}: {check.says}" for check in failed)
-        )
 
 
 def _in_common(

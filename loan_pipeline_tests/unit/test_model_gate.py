@@ -10,19 +10,15 @@ from loan_pipeline.contracts.bundle import (
     Training,
 )
 from loan_pipeline.contracts.features import contract_version, feature_set
-from loan_pipeline.model.errors import ReleaseRefused
 from loan_pipeline.model.gate import (
     Champion,
     check_calibration,
     check_not_worse,
-    check_parity_proven,
     check_roc_auc,
-    require_passed,
     roc_auc_difference,
 )
 from loan_pipeline.model.inputs import with_outcome
 from loan_pipeline.model.metrics import ScoredLoans, measure_with_intervals
-from loan_pipeline.model.parity import Parity
 from loan_pipeline.model.validation import Validation
 from loan_pipeline_tests.bundles import logistic_graph
 from loan_pipeline_tests.loan_tables import loan_table
@@ -118,14 +114,3 @@ def test_probabilities_far_off_on_average_are_refused(shift: float, passed: bool
 def test_a_bias_that_chance_explains_is_not_held_against_a_candidate():
     wide = {"calibration_bias": Metric(value=0.15, low=0.02, high=0.28)}
     assert check_calibration(Validation({"out_of_time": wide}, {}, {}, predictions(0.1))).passed
-
-
-def test_a_refused_candidate_says_every_reason():
-    good = check_parity_proven(Parity(1e-7, {}, 10))
-    bad = [
-        check_parity_proven(Parity(0.1, {}, 10)),
-        check_roc_auc(validation(predictions(0.3)), 1.0),
-    ]
-    require_passed([good])
-    with pytest.raises(ReleaseRefused, match=r"old release stays: export_parity.*; roc_auc"):
-        require_passed([good, *bad])
