@@ -7,23 +7,20 @@ so each worker makes its own after it was forked.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loan_pipeline.contracts.bundle import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.accounts import Accounts
 from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.bundle import Bundle, BundleError
 from loan_pipeline.scoring.inputs import UnknownAccount, read_account_request, read_application
+from loan_pipeline.scoring.model import model_place, open_model
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.words import reason_text
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 Row = NDArray[np.float32]
 
@@ -85,7 +82,7 @@ class Scorer:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self._baseline = bundle.baseline.astype(np.float32)
-        self._session = _open_model(bundle)
+        self._model = open_model(bundle)
         self._process = os.getpid()
         _check_answers(self.probabilities(self._baseline[None, :]), bundle)
         self._accounts = Accounts(bundle) if self.manifest.feature_set == "behavioural" else None
@@ -106,8 +103,7 @@ class Scorer:
                 f"the scorer of bundle {self.manifest.version} was made before this process was "
                 "forked: make one in each process"
             )
-        (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})
-        return np.asarray(answers, dtype=np.float64).reshape(-1)
+        return self._model.probabilities(rows)
 
     def account_row(self, account_id: int, amount: float, duration: float) -> Row:
         """The model's input for a loan to an account, shape [features].
@@ -225,37 +221,9 @@ class Scorer:
         )
 
 
-def _open_model(bundle: Bundle) -> "onnxruntime.InferenceSession":
-    # Imported here because importing it starts threads, which a later fork would cut off: a server
-    # may import this module, fork, and make a scorer in each worker.
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    place = f"bundle {bundle.manifest.version}: {bundle.folder / MODEL_FILE}"
-    try:
-        session = onnxruntime.InferenceSession(
-            bundle.model, options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's errors have no common base
-        raise BundleError(
-            f"{place} is not a model that can be run ({error}): release again"
-        ) from error
-    inputs = {item.name: item for item in session.get_inputs()}
-    outputs = {item.name for item in session.get_outputs()}
-    width = inputs[ONNX_INPUT].shape[-1] if ONNX_INPUT in inputs else None
-    if inputs.keys() != {ONNX_INPUT} or ONNX_OUTPUT not in outputs or width != len(bundle.features):
-        raise BundleError(
-            f"{place} must take {ONNX_INPUT} [rows, {len(bundle.features)}] and answer "
-            f"{ONNX_OUTPUT}, it takes {sorted(inputs)} and answers {sorted(outputs)}: release again"
-        )
-    return session
-
-
 def _check_answers(probabilities: NDArray[np.float64], bundle: Bundle) -> None:
     if probabilities.shape != (1,) or not 0 <= probabilities[0] <= 1:
         raise BundleError(
-            f"bundle {bundle.manifest.version}: {bundle.folder / MODEL_FILE} answers "
-            f"{probabilities.tolist()} for the typical loan, not one probability: release again"
+            f"{model_place(bundle)} answers {probabilities.tolist()} for the typical loan, not one "
+            "probability: release again"
         )

@@ -9,7 +9,7 @@ import pytest
 from loan_pipeline.contracts.features import APPLICATION_FEATURES
 from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.inputs import InputRejected, UnknownAccount, read_application
-from loan_pipeline.scoring.scorer import Scorer
+from loan_pipeline.scoring.scorer import ForkedScorer, Scorer
 from loan_pipeline_tests.bundles import application_fields, write_bundle
 
 pytestmark = pytest.mark.fast
@@ -150,3 +150,19 @@ def test_nested_values_are_refused_in_every_field(value):
         with pytest.raises(InputRejected) as refused:
             read_application(application_fields(**{feature.name: value}))
         assert [problem.field for problem in refused.value.problems] == [feature.name]
+
+
+def test_many_rows_shared_out_among_the_cores_answer_in_their_order(behavioural):
+    few = np.stack(
+        [behavioural.account_row(1, amount, 24) for amount in range(5_000, 400_000, 1_000)]
+    )
+    many = np.tile(few, (30, 1))
+    alone = behavioural.probabilities(few)
+    assert len(set(alone.tolist())) > 1
+    assert behavioural.probabilities(many).tolist() == np.tile(alone, 30).tolist()
+
+
+def test_a_scorer_that_came_along_into_a_forked_process_is_refused(behavioural, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    with pytest.raises(ForkedScorer, match="made before this process was forked: make one in each"):
+        behavioural.score_account(1, 96_000, 24)
