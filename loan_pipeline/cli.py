@@ -175,7 +175,12 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     from loan_pipeline.scoring.release import load_latest
 
     settings = Settings()
-    scorer = load_latest(open_store(settings.lake), "behavioural", settings.home / "cache")
+    scorer = load_latest(
+        open_store(settings.lake),
+        "behavioural",
+        settings.home / "cache",
+        allow_pickles=settings.allow_pickles,
+    )
     prediction = scorer.score_account(account, amount, duration)
     if as_json:
         _print_json(asdict(prediction))

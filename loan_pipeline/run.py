@@ -143,8 +143,12 @@ def summary_lines(summary: RunSummary) -> list[str]:
     for sample, name, label in _FIGURES:
         cells = {}
         for feature_set, release in releases.items():
-            metric = release.metrics[sample][name]
-            cells[feature_set] = f"{metric.value:.3f} ({metric.low:.3f}-{metric.high:.3f})"
+            metric = release.metrics.get(sample, {}).get(name)  # not every recipe bags
+            cells[feature_set] = (
+                f"{metric.value:.3f} ({metric.low:.3f}-{metric.high:.3f})"
+                if metric
+                else "not measured"
+            )
         lines.append(row(label, cells))
     lines += [
         row("«paid off» from probability", {n: f"{r.threshold:.1%}" for n, r in releases.items()}),

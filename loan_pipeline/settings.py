@@ -15,6 +15,7 @@ class Settings(BaseSettings):
         home: where the embedded bank, the default lake, models and Dagster's state live.
         database_url: `mysql+pymysql://user:password@host/database`; the embedded bank without it.
         lake_url: `file:///folder` or `s3://bucket/prefix`; a folder in `home` without it.
+        allow_pickles: train, release and serve recipes without an ONNX form.
         bank_managed: False where the bank is the system of record, which we never write.
     """
 
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     keep_db_snapshots: int = Field(default=1, ge=0)
     keep_releases: int = Field(default=5, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
+    allow_pickles: bool = False
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()

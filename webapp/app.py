@@ -73,6 +73,7 @@ def _services(settings: Settings) -> Services:
         settings.home / "cache",
         settings.web_release_check_seconds,
         metrics.model_looked_at,
+        allow_pickles=settings.allow_pickles,
     )
     log = PredictionLog(
         settings.home / PREDICTION_LOG_FILE, settings.web_log_days, metrics.log_lost.inc

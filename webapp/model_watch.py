@@ -49,15 +49,23 @@ class ModelWatch:
         cache_dir: local folder for fetched releases, shared with other workers.
         check_seconds: time between two looks at the store.
         listener: hears of each status after each look.
+        allow_pickles: whether releases may hold a predictor in place of a graph.
     """
 
     def __init__(
-        self, store: ReleaseStore, cache_dir: Path, check_seconds: float, listener: Listener
+        self,
+        store: ReleaseStore,
+        cache_dir: Path,
+        check_seconds: float,
+        listener: Listener,
+        *,
+        allow_pickles: bool = False,
     ) -> None:
         self._store = store
         self._cache_dir = cache_dir
         self._check_seconds = check_seconds
         self._listener = listener
+        self._allow_pickles = allow_pickles
         self._scorers: dict[FeatureSet, Scorer] = {}
         self._status: dict[FeatureSet, ModelStatus] = {
             name: ModelStatus(None, "no look at the store was finished yet", None)
@@ -116,7 +124,9 @@ class ModelWatch:
         try:
             version = latest_version(self._store, feature_set)
             if in_use is None or in_use.manifest.version != version:
-                in_use = load_latest(self._store, feature_set, self._cache_dir)
+                in_use = load_latest(
+                    self._store, feature_set, self._cache_dir, allow_pickles=self._allow_pickles
+                )
                 self._scorers[feature_set] = in_use
                 logger.info("serving %s model %s", feature_set, in_use.manifest.version)
         except LoanPipelineError as error:

@@ -3,8 +3,12 @@
 A bundle is a folder `releases/<feature set>/<version>/` in the store:
 
     manifest.json      this, written last
-    model.onnx         input `features` float32 [rows, features], output `probability_paid_off`
-                       float32 [rows]; nulls are NaN
+    model.<kind>       the model, by the manifest's kind; nulls are NaN
+      model.onnx       a graph: input `features` float32 [rows, features], output
+                       `probability_paid_off` float32 [rows]; of forests also `contributions`
+                       float32 [rows, features], against the manifest's baseline
+      model.autogluon  a gzipped tar of AutoGluon's predictor, which is pickles: served only where
+                       the operator allows it
     accounts.sqlite    behavioural only: table account_features(account_id INTEGER PRIMARY KEY,
                        one REAL column per feature of origin "account", codes by their number)
     metrics.json       the validation report behind `metrics`
@@ -23,10 +27,17 @@ from loan_pipeline.contracts.features import FeatureSet
 BUNDLE_FORMAT = 1
 ONNX_INPUT = "features"
 ONNX_OUTPUT = "probability_paid_off"
+ONNX_REASONS = "contributions"
+ONNX, AUTOGLUON = "onnx", "autogluon"  # kinds of models
 MODEL_FILE = "model.onnx"
 ACCOUNTS_FILE = "accounts.sqlite"
 METRICS_FILE = "metrics.json"
 MANIFEST_FILE = "manifest.json"
+
+
+def model_file(kind: str) -> str:
+    """The name of the file that holds a model of that kind."""
+    return f"model.{kind}"
 
 
 class BundleFile(BaseModel):
@@ -86,6 +97,7 @@ class BundleManifest(BaseModel):
 
     Attributes:
         version: unique, sortable by time ("20261122T164500Z-1f2e3d4c").
+        kind: what the model is. Manifests from before there were two say nothing and mean a graph.
         contract_version: `contracts.features.contract_version` of the feature set.
         as_of: the date up to which the looked-up accounts are known (exclusive).
         threshold: "paid_off" is answered at or above this probability.
@@ -98,6 +110,7 @@ class BundleManifest(BaseModel):
     format: int = BUNDLE_FORMAT
     feature_set: FeatureSet
     version: str
+    kind: str = Field(default=ONNX, pattern=r"^[a-z]{1,32}$")
     created_at: datetime
     contract_version: str
     features: tuple[BundleFeature, ...]

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from loan_pipeline.contracts.bundle import BundleManifest
+from loan_pipeline.contracts.bundle import BundleManifest, model_file
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.presentation import metrics_metadata
@@ -20,13 +20,12 @@ from loan_pipeline.features.engine import engine_tables
 from loan_pipeline.features.groups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.model import gate
-from loan_pipeline.model.bundle import Origin, code_revision, write_bundle
+from loan_pipeline.model.bundle import Origin, code_revision, released_model, write_bundle
 from loan_pipeline.model.evaluate import split_out_of_time
-from loan_pipeline.model.export import export_onnx
 from loan_pipeline.model.inputs import TARGETS, with_outcome
 from loan_pipeline.model.parity import check_parity
 from loan_pipeline.model.predictor import load_predictor
-from loan_pipeline.model.recipes import RECIPE_NAMES, recipe, require_exportable
+from loan_pipeline.model.recipes import RECIPE_NAMES, model_kind, recipe, require_exportable
 from loan_pipeline.model.release import Evidence, publish
 from loan_pipeline.model.train import train_predictor
 from loan_pipeline.model.validation import validate
@@ -63,7 +62,8 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         group_name=name,
         kinds={"autogluon", "onnx"},
         description=f"AutoGluon's predictor on the {name} features, trained on all loans; its twin "
-        "for the out-of-time test, trained on the older ones; and the exported graph.",
+        "for the out-of-time test, trained on the older ones; and what is to be released: the "
+        "exported graph, or the packed predictor where the recipe has no graph.",
     )
     def predictor(
         context: dg.AssetExecutionContext,
@@ -72,7 +72,8 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         lake: LakeResource,
     ) -> dg.MaterializeResult[PredictorRecord]:
         chosen, target = recipe(config.recipe.value), config.target.value
-        require_exportable(chosen)
+        if not Settings().allow_pickles:
+            require_exportable(chosen)
         loans = read_feature_table(lake.open(), loan_features)
         test_from = date.fromisoformat(config.test_from) if config.test_from else None
         older, _ = split_out_of_time(with_outcome(loans, target), test_from)
@@ -80,8 +81,8 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         folder = Settings().models_path / name
         trained = train_predictor(loans, name, chosen, target, folder / "predictor", **how)
         train_predictor(older, name, chosen, target, folder / "twin", **how)
-        graph = folder / "model.onnx"
-        graph.write_bytes(export_onnx(trained).SerializeToString())
+        model = folder / model_file(model_kind(chosen))
+        model.write_bytes(released_model(trained))
         facts = trained.facts
         return dg.MaterializeResult(
             value=PredictorRecord(
@@ -90,7 +91,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
                 run_id=context.run.run_id,
                 predictor=str(folder / "predictor"),
                 twin=str(folder / "twin"),
-                graph=str(graph),
+                model=str(model),
                 test_from=test_from,
             ),
             metadata={
@@ -101,7 +102,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
                 "seconds_train": round(facts.seconds_train, 1),
                 "threshold": facts.threshold,
                 "path": dg.MetadataValue.path(str(folder / "predictor")),
-                "graph_bytes": graph.stat().st_size,
+                "model_bytes": model.stat().st_size,
             },
         )
 
@@ -139,14 +140,14 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         name="export_parity",
         blocking=True,
         additional_ins={"loan_features": dg.AssetIn("loan_features")},
-        description="The exported graph answers what the predictor answers.",
+        description="What is released answers what the predictor answers.",
     )
     def export_parity(
         predictor: PredictorRecord, loan_features: FeatureTable, lake: LakeResource
     ) -> dg.AssetCheckResult:
         parity = check_parity(
             load_predictor(Path(predictor.predictor)),
-            Path(predictor.graph).read_bytes(),
+            Path(predictor.model).read_bytes(),
             read_feature_table(lake.open(), loan_features),
         )
         return _check_result(gate.check_parity_proven(parity))
@@ -180,7 +181,9 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         store = lake.open()
         validation = measured.validation()
         loans = read_feature_table(store, loan_features)
-        champion = gate.released_champion(store, name, snapshot.contents)
+        champion = gate.released_champion(
+            store, name, snapshot.contents, allow_pickles=Settings().allow_pickles
+        )
         for check in (
             gate.check_roc_auc(validation, Settings().minimum_roc_auc),
             gate.check_calibration(validation),
@@ -213,7 +216,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
             manifest = write_bundle(
                 Path(folder),
                 load_predictor(Path(trained.predictor)),
-                Path(trained.graph).read_bytes(),
+                Path(trained.model).read_bytes(),
                 validation,
                 read_feature_table(store, loan_features),
                 serving,

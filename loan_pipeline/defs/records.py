@@ -13,7 +13,7 @@ from loan_pipeline.model.validation import Validation
 
 
 class PredictorRecord(BaseModel):
-    """Where a trained predictor is, its twin, and its exported graph."""
+    """Where a trained predictor is, its twin, and the file of it that is released."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +22,7 @@ class PredictorRecord(BaseModel):
     run_id: str
     predictor: str
     twin: str
-    graph: str
+    model: str
     test_from: date | None = None
 
 

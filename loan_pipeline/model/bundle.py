@@ -1,4 +1,4 @@
-"""Makes the folder of a bundle: graph, look-up, report, pictures, and the manifest last."""
+"""Makes the folder of a bundle: model, look-up, report, pictures, and the manifest last."""
 
 import hashlib
 import importlib.metadata
@@ -17,17 +17,21 @@ from loan_pipeline.contracts.bundle import (
     ACCOUNTS_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
-    MODEL_FILE,
+    ONNX,
     BundleFeature,
     BundleFile,
     BundleManifest,
     Training,
+    model_file,
 )
 from loan_pipeline.contracts.features import Feature, feature_set
 from loan_pipeline.model.accounts import write_accounts
 from loan_pipeline.model.errors import ModelError
-from loan_pipeline.model.inputs import FloatArray, IntArray, model_inputs, with_outcome
+from loan_pipeline.model.export import export_onnx
+from loan_pipeline.model.inputs import FloatArray, model_inputs, with_outcome
+from loan_pipeline.model.packed import pack
 from loan_pipeline.model.predictor import TrainedPredictor
+from loan_pipeline.model.recipes import model_kind, recipe
 from loan_pipeline.model.validation import Validation
 
 _SOFTWARE = (
@@ -64,6 +68,17 @@ class Origin:
     code_revision: str | None = None
 
 
+def released_model(trained: TrainedPredictor) -> bytes:
+    """The file of a bundle that holds the model: a graph where the recipe has one.
+
+    Raises:
+        NotExportable: a trained model uses something that has no ONNX form.
+    """
+    if model_kind(recipe(trained.facts.recipe)) == ONNX:
+        return bytes(export_onnx(trained).SerializeToString())
+    return pack(trained)
+
+
 def write_bundle(
     folder: Path,
     trained: TrainedPredictor,
@@ -78,7 +93,7 @@ def write_bundle(
     Args:
         folder: is made where it does not exist.
         trained: the predictor for release.
-        model: its exported graph.
+        model: the model's file, as `released_model` makes it.
         validation: what was measured.
         loans: the loans it was trained on.
         serving: one row per account as `serving_features` makes them; None where the feature set
@@ -91,7 +106,8 @@ def write_bundle(
     """
     facts = trained.facts
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(model)
+    kind = model_kind(recipe(facts.recipe))
+    (folder / model_file(kind)).write_bytes(model)
     if facts.feature_set == "behavioural":
         if serving is None or serving.empty:
             raise ModelError("a behavioural bundle needs the accounts' features, and got none")
@@ -104,6 +120,7 @@ def write_bundle(
     manifest = BundleManifest(
         feature_set=facts.feature_set,
         version=_version(created, files),
+        kind=kind,
         created_at=created,
         contract_version=facts.contract_version,
         features=_described(loans, trained),
@@ -146,36 +163,24 @@ def code_revision() -> str | None:
 
 
 def _described(loans: pd.DataFrame, trained: TrainedPredictor) -> tuple[BundleFeature, ...]:
-    known = with_outcome(loans, trained.facts.target)
-    inputs = model_inputs(known, trained.facts.feature_set)
-    paid_off = known["paid_off"].to_numpy()
+    name = trained.facts.feature_set
+    inputs = model_inputs(with_outcome(loans, trained.facts.target), name)
     return tuple(
-        _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), paid_off)
-        for feature in feature_set(trained.facts.feature_set)
+        _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), typical)
+        for feature, typical in zip(feature_set(name), trained.facts.typical, strict=True)
     )
 
 
-def _describe(feature: Feature, values: FloatArray, paid_off: IntArray) -> BundleFeature:
+def _describe(feature: Feature, values: FloatArray, typical: float | None) -> BundleFeature:
     null = np.isnan(values)
     known = values[~null]
     quantiles = np.quantile(known, _DECILES) if len(known) else ()
     return BundleFeature(
         name=feature.name,
-        baseline=_typical(feature, values[paid_off == 1]),
+        baseline=typical,
         quantiles=tuple(float(quantile) for quantile in quantiles),
         null_share=float(null.mean()),
     )
-
-
-def _typical(feature: Feature, values: FloatArray) -> float | None:
-    """The most frequent code or the median; None where most loans have no value."""
-    known = values[~np.isnan(values)]
-    if 2 * len(known) <= len(values):
-        return None
-    if feature.codes:
-        return float(np.bincount(known.astype(np.int64)).argmax())
-    # A value that occurs: half a client or half a transaction would be nobody's.
-    return float(np.quantile(known, 0.5, method="lower"))
 
 
 def _fingerprint(path: Path) -> BundleFile:

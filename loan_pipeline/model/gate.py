@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from loan_pipeline.contracts.bundle import MODEL_FILE, BundleManifest
-from loan_pipeline.contracts.features import FeatureSet, contract_version
+from loan_pipeline.contracts.bundle import BundleManifest, model_file
+from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
 from loan_pipeline.lake.store import Store
 from loan_pipeline.model.inputs import FloatArray, model_inputs
 from loan_pipeline.model.metrics import Measure, ScoredLoans, bootstrap_weights
-from loan_pipeline.model.parity import LARGEST_DIFFERENCE, Parity, run_onnx
+from loan_pipeline.model.parity import LARGEST_DIFFERENCE, Parity
 from loan_pipeline.model.release import (
     current_version,
     read_evidence,
@@ -23,6 +23,8 @@ from loan_pipeline.model.release import (
     releases,
 )
 from loan_pipeline.model.validation import Validation
+from loan_pipeline.scoring.bundle import BundleError, require_intact
+from loan_pipeline.scoring.model import Model, open_model
 
 # The out-of-time probabilities may be off on average by this much, beyond what chance explains.
 # The share of bad loans itself moves by half as much from year to year, and a running loan has
@@ -50,20 +52,28 @@ class Check:
 
 @dataclass(frozen=True)
 class Champion:
-    """The released model, as far as a candidate must compare with it."""
+    """The released model, as far as a candidate must compare with it.
+
+    Attributes:
+        model: the released model, or why it cannot be asked.
+        out_of_time: its twin's predictions by loan id.
+    """
 
     manifest: BundleManifest
-    model: bytes
+    model: Model | BundleError
     out_of_time: dict[int, float]
 
 
-def released_champion(store: Store, name: FeatureSet, bank: str | None = None) -> Champion | None:
+def released_champion(
+    store: Store, name: FeatureSet, bank: str | None = None, *, allow_pickles: bool = False
+) -> Champion | None:
     """The current release; None where there is none yet.
 
     Args:
         store: the lake.
         name: the feature set.
         bank: the candidate's; loans of another with the same numbers are not the same loans.
+        allow_pickles: whether to open a release that is no graph.
     """
     version = current_version(store, name)
     for release in releases(store, name):
@@ -71,10 +81,31 @@ def released_champion(store: Store, name: FeatureSet, bank: str | None = None) -
             evidence = read_evidence(store, name, version)
             return Champion(
                 release.manifest,
-                read_release_file(store, name, version, MODEL_FILE),
+                _released_model(store, release.manifest, allow_pickles=allow_pickles),
                 evidence.out_of_time if evidence and evidence.bank == bank else {},
             )
     return None
+
+
+def _released_model(
+    store: Store, manifest: BundleManifest, *, allow_pickles: bool
+) -> Model | BundleError:
+    """A release that cannot be opened is what a candidate is to replace: no reason to stop it."""
+    name, file = manifest.feature_set, model_file(manifest.kind)
+    try:
+        if manifest.contract_version != contract_version(name):
+            raise BundleError("it takes other features")
+        data = read_release_file(store, name, manifest.version, file)
+        require_intact(data, file, manifest, file)
+        return open_model(
+            manifest.kind,
+            data,
+            [feature.name for feature in feature_set(name)],
+            f"release {manifest.version}",
+            allow_pickles=allow_pickles,
+        )
+    except BundleError as error:
+        return error
 
 
 def check_roc_auc(validation: Validation, minimum: float) -> Check:
@@ -130,12 +161,15 @@ def check_not_worse(
         return Check(name, True, "nothing was released yet: nothing to compare with", {})
     version = champion.manifest.version
     candidate, theirs = _in_common(validation.out_of_time, champion, loans)
+    refused = isinstance(champion.model, BundleError)
+    unasked = f"; the release itself could not be asked: {champion.model}" if refused else ""
     if min(candidate.bad, len(candidate) - candidate.bad) < FEWEST_TO_COMPARE:
         return Check(
             name,
             True,
             f"only {len(candidate)} loans, {candidate.bad} of them not paid off, were seen neither "
-            f"by the candidate's twin nor by release {version}: too few to compare",
+            f"by the candidate's twin nor by release {version}: too few to compare"
+            f"{unasked}",
             {"n": float(len(candidate)), "bad": float(candidate.bad)},
         )
     difference, low, high = roc_auc_difference(candidate, theirs, seed=seed)
@@ -143,7 +177,7 @@ def check_not_worse(
         name,
         high >= 0,
         f"ROC AUC differs by {difference:+.3f} from release {version} on the same "
-        f"{len(candidate)} loans (95 % interval {low:+.3f} to {high:+.3f})",
+        f"{len(candidate)} loans (95 % interval {low:+.3f} to {high:+.3f}){unasked}",
         {"difference": difference, "low": low, "high": high, "n": float(len(candidate))},
     )
 
@@ -181,10 +215,10 @@ def _in_common(
     rows = loans.set_index("loan_id").loc[candidate.loan_ids]
     theirs = np.array([champion.out_of_time.get(int(key), np.nan) for key in candidate.loan_ids])
     name = champion.manifest.feature_set
-    if champion.manifest.contract_version == contract_version(name):
-        last = pd.Timestamp(champion.manifest.training.last_loan_date)
-        unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
-        if unseen.any():
-            theirs[unseen] = run_onnx(champion.model, model_inputs(rows[unseen], name))
+    last = pd.Timestamp(champion.manifest.training.last_loan_date)
+    unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
+    if unseen.any() and not isinstance(champion.model, BundleError):
+        inputs = model_inputs(rows[unseen], name).to_numpy(dtype=np.float32)
+        theirs[unseen] = champion.model.probabilities(inputs)
     known = ~np.isnan(theirs)
     return candidate.only(known), theirs[known]

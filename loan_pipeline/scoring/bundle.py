@@ -1,6 +1,7 @@
 """A released bundle on disk: read, verified to the last byte, and only then used.
 
-Nothing in a bundle is code. Where bundles come from is the business of `release`.
+Nothing here runs or unpickles any of it. Where bundles come from is the business of `release`, what
+their models are that of `model`.
 """
 
 import hashlib
@@ -17,8 +18,8 @@ from loan_pipeline.contracts.bundle import (
     ACCOUNTS_FILE,
     BUNDLE_FORMAT,
     MANIFEST_FILE,
-    MODEL_FILE,
     BundleManifest,
+    model_file,
 )
 from loan_pipeline.contracts.features import Feature, contract_version, feature_set
 from loan_pipeline.errors import LoanPipelineError
@@ -39,7 +40,7 @@ class Bundle:
     Attributes:
         folder: where its files lie.
         manifest: what it is.
-        model: the bytes of the ONNX graph, exactly those that were verified.
+        model: the bytes of the model's file, exactly those that were verified.
     """
 
     folder: Path
@@ -55,6 +56,11 @@ class Bundle:
     def baseline(self) -> NDArray[np.float64]:
         """The model's numbers for the typical paid-off loan, shape [features]; null is NaN."""
         return np.array([f.baseline for f in self.manifest.features], dtype=np.float64)
+
+    @property
+    def model_place(self) -> str:
+        """What messages call the model's file."""
+        return f"bundle {self.manifest.version}: {self.folder / model_file(self.manifest.kind)}"
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -105,7 +111,9 @@ def _check_manifest(manifest: BundleManifest, place: str) -> None:
     names = [feature.name for feature in feature_set(manifest.feature_set)]
     if [feature.name for feature in manifest.features] != names:
         raise BundleError(f"{place} lists other features than its contract: release again")
-    needed = {MODEL_FILE} | ({ACCOUNTS_FILE} if manifest.feature_set == "behavioural" else set())
+    needed = {model_file(manifest.kind)} | (
+        {ACCOUNTS_FILE} if manifest.feature_set == "behavioural" else set()
+    )
     if missing := needed - manifest.files.keys():
         raise BundleError(f"{place} lacks {', '.join(sorted(missing))}: release again")
     for name in (*manifest.files, manifest.version):
@@ -125,17 +133,27 @@ def load_bundle(folder: Path) -> Bundle:
     place = f"{folder / MANIFEST_FILE}"
     try:
         manifest = read_manifest((folder / MANIFEST_FILE).read_bytes(), place)
+        model_name = model_file(manifest.kind)
         for name in manifest.files:
-            if name != MODEL_FILE:
+            if name != model_name:
                 _verify(folder, name, manifest)
-        model = (folder / MODEL_FILE).read_bytes()
+        model = (folder / model_name).read_bytes()
     except OSError as error:
         raise BundleError(
             f"bundle {folder} cannot be read ({error.strerror}: {error.filename}): "
             "remove the folder, so that it is fetched again"
         ) from error
-    _compare(folder, MODEL_FILE, manifest, len(model), hashlib.sha256(model).hexdigest())
+    require_intact(model, model_name, manifest, f"{folder / model_name}")
     return Bundle(folder, manifest, model)
+
+
+def require_intact(data: bytes, name: str, manifest: BundleManifest, place: str) -> None:
+    """Refuse bytes that are not what the manifest says of the file `name`.
+
+    Raises:
+        BundleError: another size or SHA-256; `place` is where they were found.
+    """
+    _compare(place, name, manifest, len(data), hashlib.sha256(data).hexdigest())
 
 
 def _verify(folder: Path, name: str, manifest: BundleManifest) -> None:
@@ -144,10 +162,10 @@ def _verify(folder: Path, name: str, manifest: BundleManifest) -> None:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    _compare(folder, name, manifest, size, digest.hexdigest())
+    _compare(f"{folder / name}", name, manifest, size, digest.hexdigest())
 
 
-def _compare(folder: Path, name: str, manifest: BundleManifest, size: int, sha256: str) -> None:
+def _compare(place: str, name: str, manifest: BundleManifest, size: int, sha256: str) -> None:
     expected = manifest.files[name]
     if size != expected.bytes:
         problem = f"has {size:,} bytes instead of {expected.bytes:,}"
@@ -156,6 +174,6 @@ def _compare(folder: Path, name: str, manifest: BundleManifest, size: int, sha25
     else:
         return
     raise BundleError(
-        f"bundle {manifest.version}: {folder / name} {problem}: "
+        f"bundle {manifest.version}: {place} {problem}: "
         "remove the folder, so that it is fetched again, or release again"
     )

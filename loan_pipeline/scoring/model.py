@@ -1,16 +1,19 @@
 """The model in a bundle, opened: rows in, probabilities out. What they mean is the scorer's."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from importlib.metadata import entry_points
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loan_pipeline.contracts.bundle import MODEL_FILE, ONNX_INPUT, ONNX_OUTPUT
-from loan_pipeline.scoring.bundle import Bundle, BundleError
+from loan_pipeline.contracts.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, ONNX_REASONS
+from loan_pipeline.scoring.bundle import BundleError
 
+ENTRY_POINTS = "loan_pipeline.models"
 _CHUNK_ROWS = 4_096  # fewer are answered sooner than other threads take them over
 
 
@@ -19,6 +22,11 @@ class Model(Protocol):
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
+
+    def reasons(self, row: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]] | None:
+        """The probability of a row [features], and by how much each feature moves it from the
+        typical loan's, [features]; None from a model that does not know.
+        """  # noqa: D205  the results belong together
 
 
 class OnnxModel:
@@ -51,6 +59,10 @@ class OnnxModel:
             ) from error
         inputs = {item.name: item for item in self._session.get_inputs()}
         outputs = {item.name for item in self._session.get_outputs()}
+        self._with_reasons = [ONNX_OUTPUT, ONNX_REASONS] if ONNX_REASONS in outputs else None
+        # Without it, a run that wants probabilities alone would compute the reasons, too.
+        self._only_probabilities = onnxruntime.RunOptions()
+        self._only_probabilities.only_execute_path_to_fetches = True
         width = inputs[ONNX_INPUT].shape[-1] if ONNX_INPUT in inputs else None
         if inputs.keys() != {ONNX_INPUT} or ONNX_OUTPUT not in outputs or width != features:
             raise BundleError(
@@ -65,8 +77,17 @@ class OnnxModel:
             return self._run(rows)
         return np.concatenate(list(self._pool.map(self._run, np.array_split(rows, chunks))))
 
+    def reasons(self, row: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]] | None:
+        """As `Model` says."""
+        if self._with_reasons is None:
+            return None
+        probability, parts = self._session.run(self._with_reasons, {ONNX_INPUT: row[None, :]})
+        return float(probability[0]), parts[0]
+
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})
+        (answers,) = self._session.run(
+            [ONNX_OUTPUT], {ONNX_INPUT: rows}, self._only_probabilities
+        )
         return np.asarray(answers, dtype=np.float64).reshape(-1)
 
     @cached_property
@@ -75,18 +96,46 @@ class OnnxModel:
         return ThreadPoolExecutor(_usable_cores(), thread_name_prefix="model")
 
 
-def open_model(bundle: Bundle) -> Model:
-    """The model of a bundle.
+def open_model(
+    kind: str, data: bytes, features: Sequence[str], place: str, *, allow_pickles: bool
+) -> Model:
+    """Open a model.
+
+    What is no ONNX graph is opened by an entry point of the group `loan_pipeline.models` that has
+    the kind's name and is called with `data`, `features` and `place`.
+
+    Args:
+        kind: what it is, as the manifest says.
+        data: its file, verified.
+        features: what it must take, in this order.
+        place: what to call it in messages.
+        allow_pickles: whether to open what may run code of its own.
 
     Raises:
-        BundleError: it cannot be run, or does not fit the manifest.
+        BundleError: it is not allowed, cannot be opened, or does not fit the features.
     """
-    return OnnxModel(bundle.model, len(bundle.features), model_place(bundle))
-
-
-def model_place(bundle: Bundle) -> str:
-    """What messages call a bundle's model."""
-    return f"bundle {bundle.manifest.version}: {bundle.folder / MODEL_FILE}"
+    if kind == ONNX:
+        return OnnxModel(data, len(features), place)
+    openers = entry_points(group=ENTRY_POINTS, name=kind)
+    if not openers:
+        raise BundleError(
+            f"{place} is of the kind {kind}, which nothing installed here opens: install the "
+            "version that released it, or release again"
+        )
+    if not allow_pickles:
+        raise BundleError(
+            f"{place} holds pickles ({kind}), and whoever may write to the lake decides what they "
+            "run: set LOAN_ALLOW_PICKLES=true to load them, or release a recipe that exports to "
+            "ONNX"
+        )
+    try:
+        model: Model = openers[kind].load()(data, features, place)
+    except ImportError as error:
+        raise BundleError(
+            f"{place} is of the kind {kind}, and {error.name} is not installed here: install "
+            "loan-pipeline[pipeline], or release a recipe that exports to ONNX"
+        ) from error
+    return model
 
 
 def _usable_cores() -> int:

@@ -89,9 +89,12 @@ def fetch_release(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path)
     return folder
 
 
-def load_latest(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path) -> Scorer:
-    """A scorer with the latest release; arguments and errors are those of `fetch_release`."""
-    return Scorer(load_bundle(fetch_release(store, feature_set, cache_dir)))
+def load_latest(
+    store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path, *, allow_pickles: bool = False
+) -> Scorer:
+    """A scorer with the latest release; arguments and errors are those of both parts."""
+    bundle = load_bundle(fetch_release(store, feature_set, cache_dir))
+    return Scorer(bundle, allow_pickles=allow_pickles)
 
 
 def _is_sound(folder: Path) -> bool:

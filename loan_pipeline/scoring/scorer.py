@@ -18,7 +18,7 @@ from loan_pipeline.scoring.accounts import Accounts
 from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.bundle import Bundle, BundleError
 from loan_pipeline.scoring.inputs import UnknownAccount, read_account_request, read_application
-from loan_pipeline.scoring.model import model_place, open_model
+from loan_pipeline.scoring.model import open_model
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.words import reason_text
 
@@ -74,15 +74,26 @@ class ForkedScorer(LoanPipelineError):
 class Scorer:
     """Scores with one bundle.
 
+    Args:
+        bundle: what to score with.
+        allow_pickles: whether a bundle may hold a predictor in place of a graph.
+
     Raises:
-        BundleError: the bundle's model or accounts do not fit its manifest.
+        BundleError: the bundle's model is not allowed, or cannot be opened, or it or the accounts
+            do not fit the manifest.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, allow_pickles: bool = False) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self._baseline = bundle.baseline.astype(np.float32)
-        self._model = open_model(bundle)
+        self._model = open_model(
+            self.manifest.kind,
+            bundle.model,
+            [feature.name for feature in bundle.features],
+            bundle.model_place,
+            allow_pickles=allow_pickles,
+        )
         self._process = os.getpid()
         _check_answers(self.probabilities(self._baseline[None, :]), bundle)
         self._accounts = Accounts(bundle) if self.manifest.feature_set == "behavioural" else None
@@ -224,6 +235,6 @@ class Scorer:
 def _check_answers(probabilities: NDArray[np.float64], bundle: Bundle) -> None:
     if probabilities.shape != (1,) or not 0 <= probabilities[0] <= 1:
         raise BundleError(
-            f"{model_place(bundle)} answers {probabilities.tolist()} for the typical loan, not one "
+            f"{bundle.model_place} answers {probabilities.tolist()} for the typical loan, not one "
             "probability: release again"
         )

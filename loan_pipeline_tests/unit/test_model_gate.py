@@ -20,6 +20,7 @@ from loan_pipeline.model.gate import (
 from loan_pipeline.model.inputs import with_outcome
 from loan_pipeline.model.metrics import ScoredLoans, measure_with_intervals
 from loan_pipeline.model.validation import Validation
+from loan_pipeline.scoring.model import OnnxModel
 from loan_pipeline_tests.bundles import logistic_graph
 from loan_pipeline_tests.loan_tables import loan_table
 
@@ -48,7 +49,7 @@ def validation(scored: ScoredLoans) -> Validation:
 def champion(scored: ScoredLoans | None, *, last: date = date(1999, 1, 1)) -> Champion:
     """A released model that answers one half, and whose twin predicted `scored`."""
     features = len(feature_set("application"))
-    model = logistic_graph(np.zeros(features), bias=0.0)
+    model = OnnxModel(logistic_graph(np.zeros(features), bias=0.0), features, "champion")
     manifest = BundleManifest.model_construct(
         feature_set="application",
         version="champion",
