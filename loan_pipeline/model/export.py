@@ -1,44 +1,54 @@
 """From a trained predictor to one ONNX graph: bags, fixed weights and calibration joined.
 
 The graph takes every feature of the set in the contract's order and answers the calibrated
-probability of "paid off", needing neither AutoGluon nor a pickle.
+probability of "paid off", needing neither AutoGluon nor a pickle. Where all members are forests it
+answers the reasons as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from loan_pipeline.contracts.bundle import ONNX_INPUT, ONNX_OUTPUT
+from loan_pipeline.contracts.bundle import ONNX_INPUT, ONNX_OUTPUT, ONNX_REASONS
 from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.model import quiet
 from loan_pipeline.model.calibration import SCORE_MARGIN, Platt
 from loan_pipeline.model.errors import NotExportable
+from loan_pipeline.model.inputs import FloatArray
 from loan_pipeline.model.onnx_families import OPSETS, FittedGraph, convert
+from loan_pipeline.model.onnx_reasons import TooManyLeaves, reasons_of
 from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.model.recipes import recipe, require_exportable
 
 _IR_VERSION = 8
+_SMALL = 1e-4  # a difference of scores below which its quotient is one of rounding errors
 
 
 def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     """The predictor as one graph: input `features` float32 [rows, features], nulls as NaN; output
-    `probability_paid_off` float32 [rows].
+    `probability_paid_off` float32 [rows], and where all members are forests `contributions`
+    float32 [rows, features], by which the features move the probability from the typical loan's.
 
     Raises:
         NotExportable: the recipe holds a model that has no ONNX form.
     """  # noqa: D205  the shapes belong together
     require_exportable(recipe(trained.facts.recipe))
-    names = [feature.name for feature in feature_set(trained.facts.feature_set)]
-    graph = _Graph(names)
+    graph = _Graph([feature.name for feature in feature_set(trained.facts.feature_set)])
     with quiet.libraries():
-        parts = [
-            graph.scaled(graph.mean([graph.add(fitted) for fitted in folds]), weight)
-            for weight, folds in _weighted_models(trained)
-        ]
-    graph.calibrate(graph.total(parts), trained.calibration)
+        members = list(_weighted_models(trained))
+        score = graph.average(members, graph.add)
+        probability = graph.calibrated(score, trained.calibration)
+        graph.answer(ONNX_OUTPUT, probability, [-1])
+        if all(fitted.forest for _, folds in members for fitted in folds):
+            with suppress(TooManyLeaves):  # the scorer then estimates them
+                typical = np.array(trained.facts.typical, dtype=np.float64)  # None becomes NaN
+                parts = graph.average(members, lambda fitted: graph.reasons(fitted, typical))
+                moved = graph.stretched(parts, score, probability, trained.calibration)
+                graph.answer(ONNX_REASONS, moved, [-1, len(typical)])
     return graph.finish()
 
 
@@ -62,16 +72,45 @@ def _ensemble_weights(ensemble: Any) -> dict[str, float]:
 
 
 class _Graph:
-    """Collects nodes under prefixed names; every intermediate result has the shape [rows, 1]."""
+    """Collects nodes under prefixed names; scores and probabilities have the shape [rows, 1]."""
 
     def __init__(self, features: Sequence[str]) -> None:
         self.features = list(features)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+
+    def average(
+        self, members: list[tuple[float, list[FittedGraph]]], part: Callable[[FittedGraph], str]
+    ) -> str:
+        """The members' weighted average of a result that `part` adds for each fold."""
+        return self.total(
+            [
+                self.scaled(self.scaled(self.total([*map(part, folds)]), 1 / len(folds)), weight)
+                for weight, folds in members
+            ]
+        )
 
     def add(self, fitted: FittedGraph) -> str:
         """Add one converted model; its probability of "paid off"."""
         prefix = f"model{len(self.constants)}_"
+        probabilities = self._embed(fitted, prefix, self._inputs(fitted))
+        paid_off = self.constant(np.array([-1], dtype=np.int64))
+        return self.node("Gather", [probabilities, paid_off], axis=1)
+
+    def reasons(self, fitted: FittedGraph, typical: FloatArray) -> str:
+        """Add the reasons for a forest's score, [rows, features]."""
+        (forest,) = fitted.model.graph.node
+        positions = [self.features.index(name) for name in fitted.columns]
+        baseline = np.nan_to_num(typical[positions], nan=fitted.null_as or 0.0)
+        node = reasons_of(forest, baseline, positions, len(self.features))
+        node.input[0] = self._inputs(fitted)
+        node.output[0] = f"reasons_{len(self.nodes)}"
+        self.nodes.append(node)
+        return str(node.output[0])
+
+    def _inputs(self, fitted: FittedGraph) -> str:
+        """The columns that a model takes, with what it takes for nulls."""
         positions = [self.features.index(name) for name in fitted.columns]
         inputs = ONNX_INPUT
         if positions != list(range(len(self.features))):
@@ -83,12 +122,7 @@ class _Graph:
         if fitted.zero_is_null:
             zero = self.node("Equal", [inputs, self.number(0.0)])
             inputs = self.node("Where", [zero, self.number(np.nan), inputs])
-        probabilities = self._embed(fitted, prefix, inputs)
-        paid_off = self.constant(np.array([-1], dtype=np.int64))
-        return self.node("Gather", [probabilities, paid_off], axis=1)
-
-    def mean(self, results: list[str]) -> str:
-        return self.scaled(self.total(results), 1 / len(results))
+        return inputs
 
     def total(self, results: list[str]) -> str:
         return results[0] if len(results) == 1 else self.node("Sum", results)
@@ -96,30 +130,54 @@ class _Graph:
     def scaled(self, result: str, factor: float) -> str:
         return result if factor == 1 else self.node("Mul", [result, self.number(factor)])
 
-    def calibrate(self, score: str, platt: Platt) -> None:
-        if platt != Platt():
-            low, high = self.number(SCORE_MARGIN), self.number(1 - SCORE_MARGIN)
-            score = self.node("Clip", [score, low, high])
-            complement = self.node("Sub", [self.number(1.0), score])
-            odds = self.node("Div", [score, complement])
-            logit = self.node("Mul", [self.node("Log", [odds]), self.number(platt.slope)])
-            score = self.node("Sigmoid", [self.node("Add", [logit, self.number(platt.intercept)])])
-        flat = self.constant(np.array([-1], dtype=np.int64))
-        self.nodes.append(helper.make_node("Reshape", [score, flat], [ONNX_OUTPUT]))
+    def calibrated(self, score: str, platt: Platt) -> str:
+        """The probability for a score."""
+        if platt == Platt():
+            return score
+        logit = self.node("Log", [self._odds(score)])
+        line = self.node("Mul", [logit, self.number(platt.slope)])
+        return self.node("Sigmoid", [self.node("Add", [line, self.number(platt.intercept)])])
+
+    def stretched(self, parts: str, score: str, probability: str, platt: Platt) -> str:
+        """The score's reasons as the probability's: all by the same factor, so that they sum up.
+
+        Where the scores are as good as equal, the factor is the slope of the calibration.
+        """
+        if platt == Platt():
+            return parts
+        over_features = self.constant(np.array([1], dtype=np.int64))
+        moved = self.node("ReduceSum", [parts, over_features], keepdims=1)
+        start = self.calibrated(self.node("Sub", [score, moved]), platt)
+        difference = self.node("Sub", [probability, start])
+        small = self.node("Less", [self.node("Abs", [moved]), self.number(_SMALL)])
+        slope = self.node("Div", [self._spread(probability), self._spread(self._clipped(score))])
+        slope = self.node("Mul", [slope, self.number(platt.slope)])
+        divisor = self.node("Where", [small, self.number(1.0), moved])
+        quotient = self.node("Div", [difference, divisor])
+        return self.node("Mul", [parts, self.node("Where", [small, slope, quotient])])
+
+    def _clipped(self, score: str) -> str:
+        margins = [self.number(SCORE_MARGIN), self.number(1 - SCORE_MARGIN)]
+        return self.node("Clip", [score, *margins])
+
+    def _odds(self, score: str) -> str:
+        clipped = self._clipped(score)
+        return self.node("Div", [clipped, self.node("Sub", [self.number(1.0), clipped])])
+
+    def _spread(self, share: str) -> str:
+        return self.node("Mul", [share, self.node("Sub", [self.number(1.0), share])])
+
+    def answer(self, name: str, result: str, shape: list[int]) -> None:
+        """Give a result out, in that shape."""
+        wanted = self.constant(np.array(shape, dtype=np.int64))
+        self.nodes.append(helper.make_node("Reshape", [result, wanted], [name]))
+        sizes: list[str | int | None] = ["rows", *shape[1:]]
+        self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes))
 
     def finish(self) -> onnx.ModelProto:
-        rows = "rows"
-        graph = helper.make_graph(
-            self.nodes,
-            "loan_model",
-            [
-                helper.make_tensor_value_info(
-                    ONNX_INPUT, TensorProto.FLOAT, [rows, len(self.features)]
-                )
-            ],
-            [helper.make_tensor_value_info(ONNX_OUTPUT, TensorProto.FLOAT, [rows])],
-            self.constants,
-        )
+        shape: list[str | int | None] = ["rows", len(self.features)]
+        inputs = [helper.make_tensor_value_info(ONNX_INPUT, TensorProto.FLOAT, shape)]
+        graph = helper.make_graph(self.nodes, "loan_model", inputs, self.outputs, self.constants)
         model = helper.make_model(
             graph,
             producer_name="loan_pipeline",

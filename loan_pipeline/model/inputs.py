@@ -93,6 +93,24 @@ def model_inputs(loans: pd.DataFrame, name: FeatureSet) -> pd.DataFrame:
     return pd.DataFrame(columns, index=loans.index).astype("float32")
 
 
+def typical_loan(inputs: pd.DataFrame, name: FeatureSet) -> tuple[float | None, ...]:
+    """The model's numbers of a loan that is like most of `inputs`.
+
+    Each is the most frequent code or the median; None where most loans have no value.
+    """
+    return tuple(_typical(feature, inputs[feature.name]) for feature in feature_set(name))
+
+
+def _typical(feature: Feature, values: pd.Series) -> float | None:
+    known = values.dropna().to_numpy(dtype=np.float64)
+    if 2 * len(known) <= len(values):
+        return None
+    if feature.codes:
+        return float(np.bincount(known.astype(np.int64)).argmax())
+    # A value that occurs: half a client or half a transaction would be nobody's.
+    return float(np.quantile(known, 0.5, method="lower"))
+
+
 def encoded(rows: pd.DataFrame, feature: Feature) -> pd.Series:
     """One feature as the model's numbers, not rounded yet; nulls and unknown codes become NaN.
 

@@ -43,6 +43,12 @@ class FittedGraph:
     null_as: float | None = None
     zero_is_null: bool = False
 
+    @property
+    def forest(self) -> bool:
+        """Whether it is a plain sum over the leaves of trees, with a number for nulls."""
+        operations = [node.op_type for node in self.model.graph.node]
+        return operations == ["TreeEnsembleRegressor"] and self.null_as is not None
+
 
 def convert(fitted: Any) -> FittedGraph:
     """Convert one fitted model, AutoGluon's wrapper around a library's own.

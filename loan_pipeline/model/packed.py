@@ -81,3 +81,6 @@ class PackedModel:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
         with self._one_at_a_time:
             return self._trained.predict_proba_of_inputs(pd.DataFrame(rows, columns=self._features))
+
+    def reasons(self, row: NDArray[np.float32]) -> None:
+        """AutoGluon does not tell them."""

@@ -17,7 +17,13 @@ from loan_pipeline.model import quiet
 from loan_pipeline.model.calibration import Platt, calibrate
 from loan_pipeline.model.errors import TrainingFailed, UnsuitableLoans
 from loan_pipeline.model.folders import replacing
-from loan_pipeline.model.inputs import Target, model_inputs, require_enough, with_outcome
+from loan_pipeline.model.inputs import (
+    Target,
+    model_inputs,
+    require_enough,
+    typical_loan,
+    with_outcome,
+)
 from loan_pipeline.model.predictor import (
     FACTS_FILE,
     PREDICTOR_FOLDER,
@@ -91,6 +97,7 @@ def train_predictor(
                 intercept=platt.intercept,
                 threshold=threshold,
                 cost_ratio=cost_ratio,
+                typical=typical_loan(inputs[known[_LABEL] == 1], feature_set),
                 loan_ids=tuple(known["loan_id"].tolist()),
                 paid_off=tuple(known[_LABEL].tolist()),
                 out_of_fold=() if scores is None else tuple(scores.tolist()),

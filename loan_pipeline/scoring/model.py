@@ -85,9 +85,7 @@ class OnnxModel:
         return float(probability[0]), parts[0]
 
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        (answers,) = self._session.run(
-            [ONNX_OUTPUT], {ONNX_INPUT: rows}, self._only_probabilities
-        )
+        (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows}, self._only_probabilities)
         return np.asarray(answers, dtype=np.float64).reshape(-1)
 
     @cached_property

@@ -6,6 +6,8 @@ out in full. For more, the values are means over orders of arrival: shifts of on
 apart, so that no feature always comes early, each together with its reverse, which is exact for
 models whose features interact in pairs (Mitchell et al., "Sampling permutations for Shapley value
 estimation", 2022, on both). Everything is one model call.
+
+Graphs of forests tell their reasons themselves, exactly; this is for all other models.
 """
 
 from collections.abc import Callable
@@ -26,7 +28,7 @@ _STRIDE = 5  # neighbours in the contract tell much the same: keep them apart in
 
 def contributions(
     model: Model, row: NDArray[np.float32], baseline: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], float, float]:
+) -> tuple[NDArray[np.float64], float]:
     """Split the difference between a row's score and the baseline's among the features.
 
     Args:
@@ -35,20 +37,19 @@ def contributions(
         baseline: the typical paid-off loan, shape [features].
 
     Returns:
-        The contributions, shape [features], which sum to the difference; the row's probability;
-        the baseline's probability.
+        The contributions, shape [features], which sum to the difference; the row's probability.
     """
     differs = np.flatnonzero((row != baseline) & ~(np.isnan(row) & np.isnan(baseline)))
     parts = np.zeros(row.size)
     if differs.size == 0:
         probability = float(model(row[None, :])[0])
-        return parts, probability, probability
+        return parts, probability
     masks, weights = _plan(differs.size)
     rows = np.repeat(baseline[None, :], len(masks), axis=0)
     rows[:, differs] = np.where(masks, row[differs], baseline[differs])
     answers = model(rows)
     parts[differs] = weights @ answers
-    return parts, float(answers[-1]), float(answers[0])
+    return parts, float(answers[-1])
 
 
 @lru_cache(maxsize=256)

@@ -95,7 +95,7 @@ class Scorer:
             allow_pickles=allow_pickles,
         )
         self._process = os.getpid()
-        _check_answers(self.probabilities(self._baseline[None, :]), bundle)
+        self._baseline_probability = self._typical_probability()
         self._accounts = Accounts(bundle) if self.manifest.feature_set == "behavioural" else None
 
     @property
@@ -109,11 +109,7 @@ class Scorer:
         Raises:
             ForkedScorer: another process made the scorer.
         """
-        if os.getpid() != self._process:
-            raise ForkedScorer(
-                f"the scorer of bundle {self.manifest.version} was made before this process was "
-                "forked: make one in each process"
-            )
+        self._require_own_process()
         return self._model.probabilities(rows)
 
     def account_row(self, account_id: int, amount: float, duration: float) -> Row:
@@ -202,20 +198,54 @@ class Scorer:
 
     def explain(self, row: Row) -> Prediction:
         """Score one row, with its reasons."""
-        parts, probability, baseline = contributions(self.probabilities, row, self._baseline)
+        parts, probability = self._reasons(row)
         # Lists: looking into arrays number by number would cost more than the model.
-        numbers, shares, features = (
-            row.tolist(),
-            np.round(parts, _DIGITS).tolist(),
-            self.bundle.features,
-        )
+        numbers = row.tolist()
+        shares = np.round(parts, _DIGITS).tolist()
+        features = self.bundle.features
         reasons = []
         for index in np.argsort(-np.abs(parts), kind="stable").tolist():
             if shares[index] == 0:
                 break
             feature = features[index]
             reasons.append(Reason(feature.name, feature.decode(numbers[index]), shares[index]))
-        return self._prediction(probability, baseline, tuple(reasons))
+        return self._prediction(probability, self._baseline_probability, tuple(reasons))
+
+    def _reasons(self, row: Row) -> tuple[NDArray[np.float64], float]:
+        """Each feature's contribution, as exactly as the model allows, and the probability."""
+        self._require_own_process()
+        told = self._model.reasons(row)
+        if told is None:
+            return contributions(self._model.probabilities, row, self._baseline)
+        probability, parts = told
+        return parts.astype(np.float64), probability
+
+    def _typical_probability(self) -> float:
+        """The typical loan's probability, as a trial of the model.
+
+        Raises:
+            BundleError: it is none, or the model has reasons against another loan.
+        """
+        answers = self.probabilities(self._baseline[None, :])
+        if answers.shape != (1,) or not 0 <= answers[0] <= 1:
+            raise BundleError(
+                f"{self.bundle.model_place} answers {answers.tolist()} for the typical loan, not "
+                "one probability: release again"
+            )
+        told = self._model.reasons(self._baseline)
+        if told is not None and (told[1].shape != self._baseline.shape or told[1].any()):
+            raise BundleError(
+                f"{self.bundle.model_place} compares with another loan than the typical one of "
+                "the manifest: release again"
+            )
+        return float(answers[0])
+
+    def _require_own_process(self) -> None:
+        if os.getpid() != self._process:
+            raise ForkedScorer(
+                f"the scorer of bundle {self.manifest.version} was made before this process was "
+                "forked: make one in each process"
+            )
 
     def _prediction(
         self, probability: float, baseline: float | None = None, reasons: tuple[Reason, ...] = ()
@@ -229,12 +259,4 @@ class Scorer:
             self.manifest.version,
             baseline,
             reasons,
-        )
-
-
-def _check_answers(probabilities: NDArray[np.float64], bundle: Bundle) -> None:
-    if probabilities.shape != (1,) or not 0 <= probabilities[0] <= 1:
-        raise BundleError(
-            f"{bundle.model_place} answers {probabilities.tolist()} for the typical loan, not one "
-            "probability: release again"
         )

@@ -19,16 +19,19 @@ from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.lake.store import open_store
 from loan_pipeline.model.backtest import backtest, cross_validate
 from loan_pipeline.model.bundle import Origin, write_bundle
+from loan_pipeline.model.calibration import Platt
 from loan_pipeline.model.errors import NotExportable, TrainingFailed, UnsuitableLoans
 from loan_pipeline.model.evaluate import out_of_fold, score_loans, split_out_of_time
 from loan_pipeline.model.export import export_onnx
-from loan_pipeline.model.inputs import with_outcome
-from loan_pipeline.model.parity import check_parity
+from loan_pipeline.model.inputs import model_inputs, with_outcome
+from loan_pipeline.model.parity import check_parity, random_inputs
 from loan_pipeline.model.predictor import TrainedPredictor, load_predictor
 from loan_pipeline.model.recipes import Member, Recipe, recipe
 from loan_pipeline.model.release import Evidence, publish
 from loan_pipeline.model.train import train_predictor
 from loan_pipeline.model.validation import validate
+from loan_pipeline.scoring.model import OnnxModel
+from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline_tests.loan_tables import loan_table
 
@@ -109,6 +112,37 @@ def test_every_family_exports_and_answers_the_same(chosen: Recipe, tmp_path: Pat
     parity = check_parity(trained, export_onnx(trained).SerializeToString(), LOANS)
     assert parity.rows == len(LOANS) + 1000
     assert parity.proven, parity
+
+
+def test_the_reasons_of_forests_come_from_the_graph_and_sum_to_the_difference(tmp_path: Path):
+    forests = replace(
+        recipe("default"),
+        members=tuple(
+            replace(member, parameters={**member.parameters, "n_estimators": 20})
+            for member in recipe("default").members
+        ),
+    )
+    trained = train_predictor(LOANS, "behavioural", forests, "observed", tmp_path / "model")
+    assert trained.calibration != Platt(), "the reasons are the calibrated probability's"
+    names = [feature.name for feature in feature_set("behavioural")]
+    model = OnnxModel(export_onnx(trained).SerializeToString(), len(names), "the model")
+    typical = np.array(trained.facts.typical, dtype=np.float32)
+    start = float(model.probabilities(typical[None, :])[0])
+    inputs = random_inputs("behavioural", model_inputs(LOANS, "behavioural"), seed=1)
+    nearly_typical = np.tile(typical, (len(names), 1))
+    nearly_typical[np.diag_indices(len(names))] *= 1.001
+    for row in np.vstack([inputs.to_numpy(dtype=np.float32), nearly_typical]):
+        told = model.reasons(row)
+        assert told is not None
+        probability, parts = told
+        assert probability == pytest.approx(float(model.probabilities(row[None, :])[0]), abs=1e-6)
+        assert parts.sum() == pytest.approx(probability - start, abs=1e-5)
+        same = (row == typical) | (np.isnan(row) & np.isnan(typical))
+        assert not parts[same].any()
+    row = inputs.to_numpy(dtype=np.float32)[0]
+    estimated, _ = contributions(model.probabilities, row, typical)
+    _, parts = model.reasons(row)
+    assert np.corrcoef(parts, estimated)[0, 1] > 0.95
 
 
 def test_parity_finds_a_graph_of_another_predictor(
