@@ -16,7 +16,7 @@ from loan_pipeline.contracts.bundle import (
     ACCOUNTS_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
-    MODEL_FILE,
+    ONNX,
     ONNX_INPUT,
     ONNX_OUTPUT,
     BundleFeature,
@@ -24,6 +24,7 @@ from loan_pipeline.contracts.bundle import (
     BundleManifest,
     Metric,
     Training,
+    model_file,
 )
 from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
 
@@ -164,12 +165,13 @@ def write_bundle(
     version: str = "20261122T120000Z-00000001",
     kind: Literal["logistic", "trees"] = "trees",
     model: bytes | None = None,
+    model_kind: str = ONNX,
     threshold: float = 0.5,
     seed: int = 0,
 ) -> BundleManifest:
     """Write a whole bundle into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(model or graph_for(name, kind, seed))
+    (folder / model_file(model_kind)).write_bytes(model or graph_for(name, kind, seed))
     (folder / METRICS_FILE).write_text(json.dumps({"rows": 328}))
     (folder / "calibration.svg").write_text(PICTURE)
     if name == "behavioural":
@@ -184,6 +186,7 @@ def write_bundle(
     manifest = BundleManifest(
         feature_set=name,
         version=version,
+        kind=model_kind,
         created_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
         contract_version=contract_version(name),
         features=tuple(
