@@ -24,10 +24,20 @@ from loan_pipeline.lake.store import (
 
 
 class FolderStore:
-    """A `Store` in a folder of this machine. Names that start with a dot are its own."""
+    """A `Store` in a folder of this machine. Names that start with a dot are its own.
+
+    Raises:
+        StoreError: there is a file in the folder's place.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        for path in (self.root, *self.root.parents):
+            if path.is_file():
+                raise StoreError(
+                    f"{self.url} cannot be used: {path} is a file where a folder is needed; move "
+                    "it away, or choose another place"
+                )
 
     def __repr__(self) -> str:
         return f"FolderStore({self.url})"

@@ -205,5 +205,6 @@ def test_a_folder_that_may_not_be_written_is_named(
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
     occupied = tmp_path / "occupied"
     occupied.write_text("not a folder")
-    with pytest.raises(StoreError, match="occupied"):
-        open_store(occupied.as_uri()).write("a", b"")
+    for place in (occupied, occupied / "below"):
+        with pytest.raises(StoreError, match="occupied is a file where a folder is needed"):
+            open_store(place.as_uri())

@@ -55,3 +55,13 @@ def test_an_unusable_setting_is_named_and_its_value_kept_secret(
     assert answer.exit_code == 1
     assert "LOAN_LAKE_URL" in answer.output
     assert "hunter2" not in answer.output
+
+
+def test_a_file_where_a_snapshot_is_to_go_is_named_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    arguments = f"sample --out {file} --scale 0.01 --format parquet"
+    answer = CliRunner().invoke(main, arguments.split())
+    assert answer.exit_code == 1
+    assert f"{file} is a file where a folder is needed" in answer.output
+    assert file.read_text() == "mine"
