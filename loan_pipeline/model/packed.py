@@ -5,37 +5,36 @@ in `pyproject.toml`, where the operator has allowed it and AutoGluon is installe
 """
 
 import io
+import json
 import tarfile
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.model import quiet
+from loan_pipeline.model.calibration import Platt
 from loan_pipeline.model.inputs import FloatArray
-from loan_pipeline.model.predictor import (
-    FACTS_FILE,
-    PREDICTOR_FOLDER,
-    TrainedPredictor,
-    load_predictor,
-)
+from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.scoring.bundle import BundleError
+
+# What the archive holds.
+PREDICTOR_FOLDER, CALIBRATION_FILE = "predictor", "calibration.json"
 
 
 def pack(trained: TrainedPredictor) -> bytes:
     """What predicting needs of a predictor, as a gzipped tar; without the loans it learned from."""
-    facts = trained.facts.model_copy(update={"loan_ids": (), "paid_off": (), "out_of_fold": ()})
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="packing-") as folder, quiet.libraries():
         trained.predictor.clone_for_deployment(str(Path(folder) / PREDICTOR_FOLDER))
-        (Path(folder) / FACTS_FILE).write_text(facts.model_dump_json())
+        (Path(folder) / CALIBRATION_FILE).write_text(json.dumps(asdict(trained.calibration)))
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for name in (FACTS_FILE, PREDICTOR_FOLDER):
+            for name in (CALIBRATION_FILE, PREDICTOR_FOLDER):
                 archive.add(Path(folder) / name, name)
     return packed.getvalue()
 
@@ -54,6 +53,9 @@ class PackedModel:
     """
 
     def __init__(self, data: bytes, features: Sequence[str], place: str) -> None:
+        # Imported here: whoever packs has it, and only to serve it may be missing.
+        from autogluon.tabular import TabularPredictor
+
         self._features = list(features)
         # AutoGluon's neural networks change themselves while they predict.
         self._one_at_a_time = threading.Lock()
@@ -61,8 +63,11 @@ class PackedModel:
             with tempfile.TemporaryDirectory(prefix="predictor-") as folder, quiet.libraries():
                 with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                     archive.extractall(folder, filter="data")
-                self._trained = load_predictor(Path(folder))
-                self._trained.predictor.persist(max_memory=None)
+                calibration = json.loads((Path(folder) / CALIBRATION_FILE).read_bytes())
+                self._calibration = Platt(**calibration)
+                path = str(Path(folder) / PREDICTOR_FOLDER)
+                self._predictor = TabularPredictor.load(path, verbosity=0)
+                self._predictor.persist(max_memory=None)
         except ImportError:
             raise
         except Exception as error:  # what unpickling throws has no common base
@@ -70,17 +75,18 @@ class PackedModel:
                 f"{place} is not a predictor that can be opened here ({type(error).__name__}: "
                 f"{error}): install the versions that its manifest names, or release again"
             ) from error
-        takes = [feature.name for feature in feature_set(self._trained.facts.feature_set)]
-        if takes != self._features:
+        if missing := set(self._predictor.features()) - set(features):
             raise BundleError(
-                f"{place} takes {len(takes)} {self._trained.facts.feature_set} features, not the "
-                f"{len(self._features)} of its manifest: release again"
+                f"{place} needs {', '.join(sorted(missing))}, which its manifest does not list: "
+                "release again"
             )
 
     def probabilities(self, rows: NDArray[np.float32]) -> FloatArray:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
-        with self._one_at_a_time:
-            return self._trained.predict_proba_of_inputs(pd.DataFrame(rows, columns=self._features))
+        inputs = pd.DataFrame(rows, columns=self._features)
+        with self._one_at_a_time, quiet.libraries():
+            scores = self._predictor.predict_proba(inputs, as_multiclass=False)
+        return self._calibration.apply(np.asarray(scores, dtype=np.float64))
 
     def reasons(self, row: NDArray[np.float32]) -> None:
         """AutoGluon does not tell them."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from loan_pipeline.contracts.features import FeatureSet
-from loan_pipeline.model.predictor import FACTS_FILE, TrainedPredictor
+from loan_pipeline.model.packed import CALIBRATION_FILE
+from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.model.recipes import Member, Recipe, recipe
 from loan_pipeline.model.train import train_predictor
 from loan_pipeline_tests.loan_tables import loan_table
@@ -41,9 +42,9 @@ def wicked(packed: bytes, proof: Path) -> bytes:
     evil = pickle.dumps(Touch())
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         names = [member.name for member in archive if member.name.endswith(".pkl")]
-        facts = archive.extractfile(FACTS_FILE)
-        assert facts is not None
-        return tar({FACTS_FILE: facts.read(), **dict.fromkeys(names, evil)})
+        calibration = archive.extractfile(CALIBRATION_FILE)
+        assert calibration is not None
+        return tar({CALIBRATION_FILE: calibration.read(), **dict.fromkeys(names, evil)})
 
 
 def tar(files: Mapping[str, bytes]) -> bytes:

@@ -18,9 +18,14 @@ from loan_pipeline.model.evaluate import score_loans, split_out_of_time
 from loan_pipeline.model.gate import check_not_worse, released_champion
 from loan_pipeline.model.inputs import model_inputs, with_outcome
 from loan_pipeline.model.metrics import measure_with_intervals
-from loan_pipeline.model.packed import PackedModel, pack
+from loan_pipeline.model.packed import (
+    CALIBRATION_FILE,
+    PREDICTOR_FOLDER,
+    PackedModel,
+    pack,
+)
 from loan_pipeline.model.parity import check_parity
-from loan_pipeline.model.predictor import FACTS_FILE, TrainedFacts, TrainedPredictor
+from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.model.release import Evidence, publish
 from loan_pipeline.model.validation import Validation
 from loan_pipeline.scoring.bundle import BundleError, load_bundle
@@ -127,8 +132,8 @@ def test_a_changed_archive_is_refused_by_its_checksum(packed: bytes, store: Stor
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"no archive" * 100, tar({}), tar({FACTS_FILE: b"{}"}), tar({"../escaped": b"x"})],
-    ids=["empty", "garbage", "nothing inside", "damaged facts", "leads out of its folder"],
+    [b"", b"no archive" * 100, tar({}), tar({CALIBRATION_FILE: b"{}"}), tar({"../escaped": b"x"})],
+    ids=["empty", "garbage", "nothing inside", "no predictor", "leads out of its folder"],
 )
 def test_what_is_no_packed_predictor_is_refused(data: bytes):
     with pytest.raises(BundleError, match="here is not a predictor that can be opened"):
@@ -136,17 +141,15 @@ def test_what_is_no_packed_predictor_is_refused(data: bytes):
 
 
 def test_a_predictor_of_other_features_is_refused(packed: bytes):
-    with pytest.raises(BundleError, match="takes 39 behavioural features, not the 2"):
+    with pytest.raises(BundleError, match=r"needs .*, which its manifest does not list"):
         PackedModel(packed, NAMES[:2], "here")
 
 
-def test_what_is_packed_holds_no_list_of_loans(packed: bytes):
+def test_what_is_packed_holds_no_list_of_loans(trained: TrainedPredictor, packed: bytes):
+    assert trained.facts.loan_ids
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        facts = archive.extractfile(FACTS_FILE)
-        assert facts is not None
-        known = TrainedFacts.model_validate_json(facts.read())
         names = archive.getnames()
-    assert known.loan_ids == known.paid_off == known.out_of_fold == ()
+    assert {name.split("/")[0] for name in names} == {CALIBRATION_FILE, PREDICTOR_FOLDER}
     assert not [name for name in names if "/data/" in name]
 
 
@@ -156,6 +159,13 @@ def test_parity_is_proven_for_the_predictor_itself_and_no_other(
     assert check_parity(trained, packed, LOANS).proven
     other = trained_without_graph(tmp_path / "other", seed=1)
     assert not check_parity(trained, pack(other), LOANS).proven
+
+
+def test_the_calibration_is_packed_too(trained: TrainedPredictor, packed: bytes):
+    facts = trained.facts.model_copy(update={"slope": 2.0, "intercept": 0.5})
+    calibrated = TrainedPredictor(trained.predictor, facts, trained.path)
+    assert check_parity(calibrated, pack(calibrated), LOANS).proven
+    assert not check_parity(calibrated, packed, LOANS).proven
 
 
 def test_the_gate_asks_the_release_where_it_may_and_else_says_so(
