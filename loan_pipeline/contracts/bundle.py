@@ -6,7 +6,8 @@ A bundle is a folder `releases/<feature set>/<version>/` in the store:
     model.<kind>       the model, by the manifest's kind; nulls are NaN
       model.onnx       a graph: input `features` float32 [rows, features], output
                        `probability_paid_off` float32 [rows]; of forests also `contributions`
-                       float32 [rows, features], against the manifest's baseline
+                       float32 [rows, features], against the manifest's baseline, where the
+                       optional input `with_reasons` is true
       model.autogluon  a gzipped tar of AutoGluon's predictor, which is pickles: served only where
                        the operator allows it
     accounts.sqlite    behavioural only: table account_features(account_id INTEGER PRIMARY KEY,
@@ -27,6 +28,7 @@ from loan_pipeline.contracts.features import FeatureSet
 BUNDLE_FORMAT = 1
 ONNX_INPUT = "features"
 ONNX_OUTPUT = "probability_paid_off"
+ONNX_WITH_REASONS = "with_reasons"
 ONNX_REASONS = "contributions"
 ONNX, AUTOGLUON = "onnx", "autogluon"  # kinds of models
 MODEL_FILE = "model.onnx"

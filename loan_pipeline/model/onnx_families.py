@@ -44,7 +44,7 @@ class FittedGraph:
     zero_is_null: bool = False
 
     @property
-    def forest(self) -> bool:
+    def is_forest(self) -> bool:
         """Whether it is a plain sum over the leaves of trees, with a number for nulls."""
         operations = [node.op_type for node in self.model.graph.node]
         return operations == ["TreeEnsembleRegressor"] and self.null_as is not None

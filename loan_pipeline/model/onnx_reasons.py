@@ -12,7 +12,7 @@ value · |A|! (|B|-1)! / (|A|+|B|)!: the interventional values with one referenc
 al., "From local explanations to global understanding with explainable AI for trees", 2020.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -31,6 +31,8 @@ _MOST_LEAVES_IN_ALL = 200_000  # some 20 MB of graph
 # ONNX's attributes of nodes and of leaves, after their prefix.
 _NODES = ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
 _TARGETS = ("treeids", "nodeids", "ids", "weights")
+
+_DIGITS = 9
 
 _Values = dict[int, float]  # a leaf's values, by feature
 
@@ -61,30 +63,26 @@ class TooManyLeaves(Exception):
     """The reasons for deep trees would make a graph that is too large."""
 
 
-def reasons_of(
-    forest: NodeProto, baseline: FloatArray, targets: Sequence[int], answers: int
-) -> NodeProto:
+def reasons_of(forest: NodeProto, baseline: FloatArray) -> NodeProto:
     """The forest that answers the reasons for a forest's score.
 
     Args:
         forest: a TreeEnsembleRegressor with one target, whose cuts are of the form x ≤ value.
-        baseline: its input for the typical loan, shape [columns].
-        targets: the feature's number in the answer, for each column.
-        answers: how many features the answer has.
+        baseline: its input for the typical loan, shape [features].
 
     Returns:
-        A TreeEnsembleRegressor on the same input; output [rows, answers].
+        A TreeEnsembleRegressor on the same input; output [rows, features].
 
     Raises:
         TooManyLeaves: deep trees have no such forest of a reasonable size.
     """
-    written = _Written(list(targets))
+    written = _Written()
     for tree in _trees(forest, baseline):
         for part in _parts(tree, 0, tree.leaves):
             written.add(part)
             if written.leaves > _MOST_LEAVES_IN_ALL:
                 raise TooManyLeaves
-    attributes: dict[str, Any] = {"n_targets": answers, **written.attributes}
+    attributes: dict[str, Any] = {"n_targets": len(baseline), **written.attributes}
     return helper.make_node(
         "TreeEnsembleRegressor",
         list(forest.input),
@@ -208,7 +206,9 @@ class _Expansion:
         self._leaves += 1
         if self._leaves > (_MOST_LEAVES if self._end - self._first > 1 else _MOST_LEAVES_OF_ONE):
             raise TooManyLeaves
-        return values
+        # Rounded, so that branches that differ by rounding errors alone become one.
+        rounded = {feature: round(value, _DIGITS) for feature, value in values.items()}
+        return {feature: value for feature, value in rounded.items() if value}
 
     def _onwards(self, way: _Way, *, yes: bool) -> list[_Way]:
         """The ways on from a node whose question the applicant answers so."""
@@ -244,10 +244,9 @@ def _weight(same: int, others: int) -> float:
 class _Written:
     """Trees as the attributes of an ONNX forest."""
 
-    def __init__(self, targets: list[int]) -> None:
+    def __init__(self) -> None:
         names = (*(f"nodes_{name}" for name in _NODES), *(f"target_{name}" for name in _TARGETS))
         self.attributes: dict[str, list[Any]] = {name: [] for name in names}
-        self._targets = targets
         self._trees = 0
         self._nodes = 0  # of the tree being written
         self.leaves = 0
@@ -272,7 +271,7 @@ class _Written:
         else:
             self.leaves += 1
             for feature, value in node.items():
-                told = (self._trees, number, self._targets[feature], value)
+                told = (self._trees, number, feature, value)
                 for name, item in zip(_TARGETS, told, strict=True):
                     self.attributes[f"target_{name}"].append(item)
         return number

@@ -10,10 +10,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from loan_pipeline.contracts.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, ONNX_REASONS
+from loan_pipeline.contracts.bundle import (
+    ONNX,
+    ONNX_INPUT,
+    ONNX_OUTPUT,
+    ONNX_REASONS,
+    ONNX_WITH_REASONS,
+)
 from loan_pipeline.scoring.bundle import BundleError
 
 ENTRY_POINTS = "loan_pipeline.models"
+_TRUE = np.array(True)
 _CHUNK_ROWS = 4_096  # fewer are answered sooner than other threads take them over
 
 
@@ -59,10 +66,7 @@ class OnnxModel:
             ) from error
         inputs = {item.name: item for item in self._session.get_inputs()}
         outputs = {item.name for item in self._session.get_outputs()}
-        self._with_reasons = [ONNX_OUTPUT, ONNX_REASONS] if ONNX_REASONS in outputs else None
-        # Without it, a run that wants probabilities alone would compute the reasons, too.
-        self._only_probabilities = onnxruntime.RunOptions()
-        self._only_probabilities.only_execute_path_to_fetches = True
+        self._tells_reasons = ONNX_REASONS in outputs
         width = inputs[ONNX_INPUT].shape[-1] if ONNX_INPUT in inputs else None
         if inputs.keys() != {ONNX_INPUT} or ONNX_OUTPUT not in outputs or width != features:
             raise BundleError(
@@ -79,13 +83,14 @@ class OnnxModel:
 
     def reasons(self, row: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]] | None:
         """As `Model` says."""
-        if self._with_reasons is None:
+        if not self._tells_reasons:
             return None
-        probability, parts = self._session.run(self._with_reasons, {ONNX_INPUT: row[None, :]})
+        asked = {ONNX_INPUT: row[None, :], ONNX_WITH_REASONS: _TRUE}
+        probability, parts = self._session.run([ONNX_OUTPUT, ONNX_REASONS], asked)
         return float(probability[0]), parts[0]
 
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows}, self._only_probabilities)
+        (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})
         return np.asarray(answers, dtype=np.float64).reshape(-1)
 
     @cached_property

@@ -43,7 +43,7 @@ def test_the_reasons_are_the_exact_shapley_values(depth):
     random = np.random.default_rng(depth)
     baseline = random.normal(size=FEATURES).astype(np.float32)
     score = runs(forest, 1)
-    told = runs(reasons_of(forest, baseline, range(FEATURES), FEATURES), FEATURES)
+    told = runs(reasons_of(forest, baseline), FEATURES)
     masks, weights = reasons._exact(FEATURES)
     for row in random.normal(size=(20, FEATURES)).astype(np.float32):
         answers = score(np.where(masks, row, baseline))[:, 0]
@@ -55,27 +55,15 @@ def test_a_feature_that_equals_the_baseline_has_no_part():
     random = np.random.default_rng(1)
     baseline, row = random.normal(size=(2, FEATURES)).astype(np.float32)
     row[::2] = baseline[::2]
-    told = runs(reasons_of(forest, baseline, range(FEATURES), FEATURES), FEATURES)
+    told = runs(reasons_of(forest, baseline), FEATURES)
     assert not told(row[None, :])[0][::2].any()
     assert not told(baseline[None, :]).any()
-
-
-def test_columns_answer_under_their_own_numbers():
-    """A model that leaves columns out tells the others' reasons in their places."""
-    forest = forest_of(tree_graph(FEATURES, trees=6, depth=4, seed=2))
-    random = np.random.default_rng(2)
-    baseline, row = random.normal(size=(2, FEATURES)).astype(np.float32)
-    plain = runs(reasons_of(forest, baseline, range(FEATURES), FEATURES), FEATURES)(row[None, :])
-    places = [3, 0, 11, 5, 1, 7, 9, 2, 10]
-    placed = runs(reasons_of(forest, baseline, places, 12), 12)(row[None, :])
-    np.testing.assert_allclose(placed[0][places], plain[0], atol=1e-7)
-    assert not np.delete(placed[0], places).any()
 
 
 def test_a_forest_that_is_too_deep_is_given_up_in_time(monkeypatch):
     forest = forest_of(tree_graph(FEATURES, trees=4, depth=6, seed=3))
     baseline = np.zeros(FEATURES, dtype=np.float32)
-    reasons_of(forest, baseline, range(FEATURES), FEATURES)
+    reasons_of(forest, baseline)
     monkeypatch.setattr(onnx_reasons, "_MOST_LEAVES_IN_ALL", 50)
     with pytest.raises(TooManyLeaves):
-        reasons_of(forest, baseline, range(FEATURES), FEATURES)
+        reasons_of(forest, baseline)

@@ -1,0 +1,216 @@
+"""An ONNX graph of a predictor in the making: models, their average, calibration, answers."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from loan_pipeline.contracts.bundle import (
+    ONNX_INPUT,
+    ONNX_OUTPUT,
+    ONNX_REASONS,
+    ONNX_WITH_REASONS,
+)
+from loan_pipeline.model.calibration import SCORE_MARGIN, Platt
+from loan_pipeline.model.onnx_families import OPSETS, FittedGraph
+from loan_pipeline.model.onnx_forests import Forest
+
+_IR_VERSION = 8
+_SMALL = 1e-4  # a difference of scores below which its quotient is one of rounding errors
+
+WeightedModels = list[tuple[float, list[FittedGraph]]]
+
+
+class Graph:
+    """Collects nodes under names of their own; scores and probabilities have the shape [rows, 1].
+
+    Args:
+        features: the names of the graph's inputs, in order.
+    """
+
+    def __init__(self, features: Sequence[str]) -> None:
+        self.features = list(features)
+        self._numbers = count()
+        self._known: dict[tuple[str, float], str] = {}
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def average(self, models: WeightedModels) -> str:
+        """Add the members, each with its weight and folds; the weighted mean of their scores."""
+        return self._total(
+            [
+                self._scaled(self._total([*map(self._add, folds)]), weight / len(folds))
+                for weight, folds in models
+            ]
+        )
+
+    def forest(self, forest: Forest) -> str:
+        """Add a forest that takes all features; its answers [rows, targets]."""
+        output = self._name("forest")
+        node = onnx.NodeProto()
+        node.CopyFrom(forest.node)
+        node.input[:] = [self._with_nulls_as(ONNX_INPUT, forest.null_as)]
+        node.output[:] = [output]
+        self._nodes.append(node)
+        return output
+
+    def answer_probability(self, score: str, platt: Platt) -> None:
+        """Answer the calibrated probability of a score."""
+        flat = self._constant(np.array([-1], dtype=np.int64))
+        probability = self._calibrated(score, platt)
+        self._nodes.append(helper.make_node("Reshape", [probability, flat], [ONNX_OUTPUT]))
+        self._outputs.append(self._described(ONNX_OUTPUT, []))
+
+    def answer_reasons(self, reasons: Forest, score: str, platt: Platt) -> None:
+        """Answer a score's reasons as the probability's, where they are asked for."""
+        outside, self._nodes = self._nodes, []
+        told = self._stretched(self.forest(reasons), score, platt)
+        width = len(self.features)
+        then = helper.make_graph(self._nodes, "told", [], [self._described(told, [width])])
+        self._nodes = []
+        nothing = self._node("Identity", [self._constant(np.empty((0, width), dtype=np.float32))])
+        other = helper.make_graph(self._nodes, "untold", [], [self._described(nothing, [width])])
+        self._nodes = outside
+        self._constants.append(numpy_helper.from_array(np.array(False), ONNX_WITH_REASONS))
+        branch = helper.make_node(
+            "If", [ONNX_WITH_REASONS], [ONNX_REASONS], then_branch=then, else_branch=other
+        )
+        self._nodes.append(branch)
+        self._outputs.append(self._described(ONNX_REASONS, [width]))
+
+    def _add(self, fitted: FittedGraph) -> str:
+        """Add one converted model; its probability of "paid off"."""
+        prefix = self._name("model") + "_"
+        probabilities = self._embed(fitted, prefix, self._inputs(fitted))
+        paid_off = self._constant(np.array([-1], dtype=np.int64))
+        return self._node("Gather", [probabilities, paid_off], axis=1)
+
+    def _inputs(self, fitted: FittedGraph) -> str:
+        """The columns that a model takes, with what it takes for nulls."""
+        positions = [self.features.index(name) for name in fitted.columns]
+        inputs = ONNX_INPUT
+        if positions != list(range(len(self.features))):
+            indices = self._constant(np.array(positions, dtype=np.int64))
+            inputs = self._node("Gather", [ONNX_INPUT, indices], axis=1)
+        if fitted.null_as is not None:
+            inputs = self._with_nulls_as(inputs, fitted.null_as)
+        if fitted.zero_is_null:
+            zero = self._node("Equal", [inputs, self._number(0.0)])
+            inputs = self._node("Where", [zero, self._number(np.nan), inputs])
+        return inputs
+
+    def _with_nulls_as(self, inputs: str, number: float) -> str:
+        if (inputs, number) not in self._known:
+            null = self._node("IsNaN", [inputs])
+            known = self._node("Where", [null, self._number(number), inputs])
+            self._known[inputs, number] = known
+        return self._known[inputs, number]
+
+    def _total(self, results: list[str]) -> str:
+        return results[0] if len(results) == 1 else self._node("Sum", results)
+
+    def _scaled(self, result: str, factor: float) -> str:
+        return result if factor == 1 else self._node("Mul", [result, self._number(factor)])
+
+    def _calibrated(self, score: str, platt: Platt) -> str:
+        """The probability for a score."""
+        if platt == Platt():
+            return score
+        logit = self._node("Log", [self._odds(score)])
+        line = self._node("Mul", [logit, self._number(platt.slope)])
+        return self._node("Sigmoid", [self._node("Add", [line, self._number(platt.intercept)])])
+
+    def _stretched(self, reasons: str, score: str, platt: Platt) -> str:
+        """All by the same factor, so that they sum up to the difference of probabilities.
+
+        Where the scores are as good as equal, the factor is the slope of the calibration.
+        """
+        if platt == Platt():
+            return reasons
+        over_features = self._constant(np.array([1], dtype=np.int64))
+        moved = self._node("ReduceSum", [reasons, over_features], keepdims=1)
+        probability = self._calibrated(score, platt)
+        start = self._calibrated(self._node("Sub", [score, moved]), platt)
+        difference = self._node("Sub", [probability, start])
+        small = self._node("Less", [self._node("Abs", [moved]), self._number(_SMALL)])
+        spreads = [self._spread(probability), self._spread(self._clipped(score))]
+        slope = self._node("Mul", [self._node("Div", spreads), self._number(platt.slope)])
+        divisor = self._node("Where", [small, self._number(1.0), moved])
+        quotient = self._node("Div", [difference, divisor])
+        return self._node("Mul", [reasons, self._node("Where", [small, slope, quotient])])
+
+    def _clipped(self, score: str) -> str:
+        margins = [self._number(SCORE_MARGIN), self._number(1 - SCORE_MARGIN)]
+        return self._node("Clip", [score, *margins])
+
+    def _odds(self, score: str) -> str:
+        clipped = self._clipped(score)
+        return self._node("Div", [clipped, self._node("Sub", [self._number(1.0), clipped])])
+
+    def _spread(self, share: str) -> str:
+        return self._node("Mul", [share, self._node("Sub", [self._number(1.0), share])])
+
+    def finish(self) -> onnx.ModelProto:
+        """The graph, checked."""
+        inputs = [self._described(ONNX_INPUT, [len(self.features)])]
+        if ONNX_WITH_REASONS in {constant.name for constant in self._constants}:
+            # An input with a constant of its name may be left out and is that constant then.
+            inputs.append(helper.make_tensor_value_info(ONNX_WITH_REASONS, TensorProto.BOOL, []))
+        graph = helper.make_graph(self._nodes, "loan_model", inputs, self._outputs, self._constants)
+        model = helper.make_model(
+            graph,
+            producer_name="loan_pipeline",
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid(*opset) for opset in OPSETS.items()],
+        )
+        onnx.checker.check_model(model)
+        return model
+
+    def _described(self, name: str, sizes: list[int]) -> onnx.ValueInfoProto:
+        shape: list[str | int | None] = ["rows", *sizes]
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    def _node(self, operation: str, inputs: list[str], **attributes: Any) -> str:
+        output = self._name(operation.lower())
+        self._nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
+        return output
+
+    def _name(self, kind: str) -> str:
+        return f"{kind}_{next(self._numbers)}"
+
+    def _number(self, value: float) -> str:
+        return self._constant(np.array(value, dtype=np.float32))
+
+    def _constant(self, values: np.ndarray[Any, Any]) -> str:
+        name = self._name("constant")
+        self._constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def _embed(self, fitted: FittedGraph, prefix: str, inputs: str) -> str:
+        """Copy a graph's nodes and constants under `prefix`, reading from `inputs`."""
+        (source,) = fitted.model.graph.input
+        prefixed = onnx.compose.add_prefix(fitted.model, prefix).graph
+        for node in prefixed.node:
+            for position, name in enumerate(node.input):
+                if name == prefix + source.name:
+                    node.input[position] = inputs
+        needed = _upstream(prefixed.node, prefix + fitted.probabilities)
+        self._nodes.extend(needed)
+        used = {name for node in needed for name in node.input}
+        self._constants.extend(tensor for tensor in prefixed.initializer if tensor.name in used)
+        return prefix + fitted.probabilities
+
+
+def _upstream(nodes: Sequence[onnx.NodeProto], result: str) -> list[onnx.NodeProto]:
+    """The nodes that `result` depends on, in order: converters also answer a label, left out."""
+    wanted = {result}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
