@@ -37,7 +37,8 @@ def main() -> dict[str, Any]:
         model, seconds_export = _timed(lambda: export_onnx(trained).SerializeToString())
         real = model_inputs(loans, "behavioural")
         batch = random_inputs("behavioural", real, seed=0, rows=BATCH_ROWS)
-        write_bundle(Path(folder) / "bundle", "behavioural", model=model)
+        typical = trained.facts.typical
+        write_bundle(Path(folder) / "bundle", "behavioural", model=model, typical=typical)
         scorer = Scorer(load_bundle(Path(folder) / "bundle"))
 
         def ours(table: Any) -> object:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -166,6 +166,7 @@ def write_bundle(
     kind: Literal["logistic", "trees"] = "trees",
     model: bytes | None = None,
     model_kind: str = ONNX,
+    typical: Sequence[float | None] | None = None,
     threshold: float = 0.5,
     seed: int = 0,
 ) -> BundleManifest:
@@ -196,7 +197,9 @@ def write_bundle(
                 quantiles=(0.0, *[value or 0.0] * 10),
                 null_share=0,
             )
-            for feature, value in zip(feature_set(name), typical_values(name), strict=True)
+            for feature, value in zip(
+                feature_set(name), typical or typical_values(name), strict=True
+            )
         ),
         as_of=date(1999, 1, 1),
         threshold=threshold,
