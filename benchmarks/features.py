@@ -48,7 +48,7 @@ def ours(folder: Path) -> pd.DataFrame:
     store = open_store(folder.as_uri())
     manifest = latest_snapshot(store)
     with engine_tables(store, manifest) as tables:
-        frame: pd.DataFrame = serving_features(tables, manifest.as_of).to_pandas()
+        frame: pd.DataFrame = serving_features(tables, manifest.as_of).to_pyarrow().to_pandas()
     return frame.sort_values("account_id", ignore_index=True).drop(columns="as_of_date")
 
 

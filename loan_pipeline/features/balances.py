@@ -1,9 +1,8 @@
 """Balances: as they stood at the end of each day, and each month's low."""
 
 import ibis
-from ibis import _
 
-from loan_pipeline.features.history import KEYS, in_czk, std_czk
+from loan_pipeline.features.history import KEYS, hellers, in_czk, std_czk
 
 LOW_BALANCE = 15_000 * 100  # hellers
 
@@ -14,7 +13,7 @@ def daily_balances(recent: ibis.Table) -> ibis.Table:
     Args:
         recent: of `history.last_year`.
     """
-    balance, since, until = recent.balance, recent.days_before, recent.until_day
+    balance, since, until = hellers(recent.balance), recent.days_before, recent.until_day
 
     def stood(days: int) -> ibis.Value:
         """For how many of the last `days` days the balance stood."""
@@ -35,8 +34,9 @@ def daily_balances(recent: ibis.Table) -> ibis.Table:
 
 def monthly_lows(months: ibis.Table) -> dict[str, ibis.Value]:
     """Aggregates over one key's months: `months` is of `cashflow.months_of`."""
+    low, month = months.low, months.month
     return {
-        "balance_low_mean_3m_czk": in_czk(_.low.mean(where=_.month < 3)),
-        "balance_low_mean_6m_czk": in_czk(_.low.mean(where=_.month < 6)),
-        "balance_low_std_12m_czk": std_czk(months.low),
+        "balance_low_mean_3m_czk": in_czk(low.mean(where=month < 3)),
+        "balance_low_mean_6m_czk": in_czk(low.mean(where=month < 6)),
+        "balance_low_std_12m_czk": std_czk(low, months.count()),
     }

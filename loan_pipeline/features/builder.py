@@ -27,7 +27,7 @@ def account_features(tables: Mapping[str, ibis.Table], spine: ibis.Table) -> ibi
         One row per row of the spine: account_id, as_of_date, the features in the contract's order.
     """
     known = transactions_before(tables["trans"], spine)
-    recent = last_year(known)
+    recent = last_year(tables["trans"], spine)
     months = months_of(recent)
     by_month = months.group_by(*KEYS).aggregate(**monthly_lows(months), **monthly_flows(months))
     ever = overall(known)

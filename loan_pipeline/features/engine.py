@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import ibis
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.lake.folder_store import FolderStore
-from loan_pipeline.lake.reader import open_snapshot
+from loan_pipeline.lake.reader import ibis_type, open_snapshot
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import folder_of
 from loan_pipeline.lake.store import Store
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _VIEW = "loan_pipeline_"
 # Beyond this DuckDB spills to disk; with what it does not count, the process stays under 4 GB.
 _MEMORY = "2.5GB"
+# Both engines flatten nested queries themselves, faster than Ibis does it for them.
+ibis.options.sql.fuse_selects = False
 
 
 class EngineError(LoanPipelineError):
@@ -113,7 +115,7 @@ def _create_view(
 
 
 def _typed(stored: ibis.Table, table: Table) -> ibis.Table:
-    return stored.select(**{c.name: stored[c.name].cast(_type(c)) for c in table.columns})
+    return stored.select(**{c.name: stored[c.name].cast(ibis_type(c)) for c in table.columns})
 
 
 def _spark_path(store: Store, key: str) -> str:
@@ -122,10 +124,3 @@ def _spark_path(store: Store, key: str) -> str:
     if isinstance(store, FolderStore):
         return Path(store.path(key)).as_uri()
     raise EngineError(f"{store.url}: Spark reads snapshots from a folder or from S3")
-
-
-def _type(column: Column) -> str:
-    """The column's Ibis type."""
-    if column.kind == "decimal":
-        return f"decimal({column.precision}, {column.scale})"
-    return {"integer": "int64", "date": "date", "text": "string"}[column.kind]

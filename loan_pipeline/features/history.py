@@ -1,59 +1,77 @@
 """What a spine may know: rows strictly before its as-of date.
 
 Every transaction reaches a feature through here, so the point in time is decided in one place.
-Money is counted in hellers (CZK / 100) as int64: sums are exact, and features the same to the last
-bit whatever the engine, its threads and the order of the rows.
+Money is summed in the bank's decimals, or where it is multiplied in hellers (CZK / 100) as int64:
+sums are exact, and features the same whatever the engine, its threads and the order of the rows.
 """
 
 import ibis
-from ibis import _
 
 KEYS = ("account_id", "as_of_date")
 DAYS_PER_MONTH = 30
 
 
-def transactions_before(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
+def transactions_before(
+    trans: ibis.Table, spine: ibis.Table, days: int | None = None
+) -> ibis.Table:
     """The transactions dated before the as-of date, once for each as-of date of their account.
+
+    Args:
+        trans: the raw table.
+        spine: account_id, as_of_date.
+        days: how far back from the as-of date; all of them without it.
+
+    Returns:
+        The spine's keys, `days_before` (1 is the day before the as-of date), `amount`, `balance`
+        (after it), what kind of transaction it is (boolean `credit`, `income`, `cash`, `transfer`,
+        `penalty`; the last three null where nothing is said), and `recipient`, the account of the
+        other side.
+    """
+    credit = trans.type == "PRIJEM"
+    booked = trans.select(
+        "account_id",
+        "date",
+        "amount",
+        "balance",
+        credit=credit,
+        income=credit & ~trans.k_symbol.identical_to("UROK"),
+        cash=trans.operation == "VYBER",
+        transfer=trans.operation == "PREVOD NA UCET",
+        penalty=trans.k_symbol == "SANKC. UROK",
+        recipient=trans.account,
+    )
+    known = [spine.account_id == booked.account_id, booked.date < spine.as_of_date]
+    if days is not None:
+        # A date again: a timestamp would make each transaction's date one, to compare them.
+        earliest = spine.as_of_date.cast("timestamp") - ibis.interval(days=days)
+        known.append(booked.date >= earliest.date())
+    return spine.join(booked, known).select(
+        *KEYS,
+        "amount",
+        "balance",
+        "credit",
+        "income",
+        "cash",
+        "transfer",
+        "penalty",
+        "recipient",
+        days_before=days_between(booked.date, spine.as_of_date),
+    )
+
+
+def last_year(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
+    """The transactions of the 12 months of 30 days before the as-of date.
 
     Args:
         trans: the raw table.
         spine: account_id, as_of_date.
 
     Returns:
-        The spine's keys, `days_before` (1 is the day before the as-of date), `amount`, `balance`
-        (after it; both in hellers), what kind of transaction it is (boolean `credit`, `income`,
-        `cash`, `transfer`, `penalty`), and the `recipient` of a transfer.
+        As `transactions_before`, with `until_day`: how many days before the as-of date the next
+        transaction came, or 0. So a balance stood for `days_before - until_day` days at the end of
+        the day: for none where another one followed on the same day.
     """
-    credit = trans.type == "PRIJEM"
-    interest = (trans.k_symbol == "UROK").fill_null(False)
-    transfer = (trans.operation == "PREVOD NA UCET").fill_null(False)
-    booked = trans.select(
-        "account_id",
-        "date",
-        amount=hellers(trans.amount),
-        balance=hellers(trans.balance),
-        credit=credit,
-        income=credit & ~interest,
-        cash=(trans.operation == "VYBER").fill_null(False),
-        transfer=transfer,
-        penalty=(trans.k_symbol == "SANKC. UROK").fill_null(False),
-        recipient=ibis.ifelse(transfer, trans.account, ibis.null("int64")),
-    )
-    known = spine.join(
-        booked, [spine.account_id == booked.account_id, booked.date < spine.as_of_date]
-    )
-    return known.mutate(days_before=days_between(_.date, _.as_of_date)).drop("date")
-
-
-def last_year(known: ibis.Table) -> ibis.Table:
-    """The transactions of the 12 months of 30 days before the as-of date.
-
-    Returns:
-        As `transactions_before`, with `month` (0 is the last) and `until_day`: how many days before
-        the as-of date the next transaction came, or 0. So a balance stood for `days_before -
-        until_day` days at the end of the day: for none where another one followed on the same day.
-    """
-    recent = known.filter(known.days_before <= 12 * DAYS_PER_MONTH)
+    recent = transactions_before(trans, spine, 12 * DAYS_PER_MONTH)
     # Transaction numbers do not tell the order within a day. The bank books a day's credits before
     # its debits: in the real data that order, and no order of the numbers, lets every balance
     # follow from the one before. Balances rise with credits, then fall with debits.
@@ -62,10 +80,21 @@ def last_year(known: ibis.Table) -> ibis.Table:
         ibis.ifelse(recent.credit, recent.balance, -recent.balance),
     ]
     following = ibis.window(group_by=KEYS, order_by=order)
-    return recent.mutate(
-        month=((recent.days_before - 1) / DAYS_PER_MONTH).floor().cast("int64"),
+    return recent.select(
+        *KEYS,
+        "days_before",
+        "amount",
+        "balance",
+        "credit",
+        "income",
+        "cash",
         until_day=recent.days_before.lead().over(following).fill_null(0),
     )
+
+
+def in_czk(value: ibis.Value) -> ibis.Value:
+    """An amount in hellers, or a mean of them, in CZK, float64."""
+    return value.cast("float64") / 100  # Spark would divide integers as decimals
 
 
 def hellers(czk: ibis.Value) -> ibis.Value:
@@ -73,18 +102,17 @@ def hellers(czk: ibis.Value) -> ibis.Value:
     return (czk * 100).cast("int64")
 
 
-def in_czk(value: ibis.Value) -> ibis.Value:
-    """An amount, or a mean of amounts, back in CZK, float64."""
-    return value.cast("float64") / 100  # Spark would divide integers as decimals
-
-
-def std_czk(value: ibis.Value, where: ibis.Value | None = None) -> ibis.Value:
-    """Standard deviation (of the population) of amounts in hellers, to the crown below, in CZK.
+def std_czk(hellers: ibis.Value, count: ibis.Value, where: ibis.Value | None = None) -> ibis.Value:
+    """Standard deviation (of the population) of amounts, to the crown below, in CZK.
 
     In whole crowns even the sum of squares is an exact int64.
+
+    Args:
+        hellers: the amounts, never null.
+        count: how many they are.
+        where: which they are.
     """
-    crowns = (value / 100).floor().cast("int64")
-    count = crowns.count(where=where).nullif(0)
+    crowns = (hellers / 100).floor().cast("int64")
     mean_square = (crowns * crowns).sum(where=where) / count
     mean = crowns.sum(where=where) / count
     return ibis.greatest(mean_square - mean * mean, 0.0).sqrt()

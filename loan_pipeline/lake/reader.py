@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import ibis
+import ibis.expr.operations as operations
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
@@ -51,8 +52,14 @@ def open_snapshot(
         with _translated(store, manifest.snapshot_id, table):
             source = _source(store, table, files, f"{view}.files", connection.con)
             _create_view(table, source, view, manifest.snapshot_id, connection.con)
-        tables[table.name] = connection.table(view)
+        tables[table.name] = _bound(table, view, connection)
     return tables
+
+
+def _bound(table: Table, view: str, connection: Backend) -> ibis.Table:
+    """The view as `connection.table` gives it, which would ask DuckDB what the contract tells."""
+    schema = ibis.schema({column.name: ibis_type(column) for column in table.columns})
+    return operations.DatabaseTable(view, schema=schema, source=connection).to_expr()
 
 
 @contextmanager
@@ -192,6 +199,13 @@ def duckdb_type(column: Column) -> str:
     if column.kind == "decimal":
         return f"DECIMAL({column.precision},{column.scale})"
     return {"integer": "BIGINT", "date": "DATE", "text": "VARCHAR"}[column.kind]
+
+
+def ibis_type(column: Column) -> str:
+    """The contract's type of a column, as Ibis calls it."""
+    if column.kind == "decimal":
+        return f"decimal({column.precision}, {column.scale})"
+    return {"integer": "int64", "date": "date", "text": "string"}[column.kind]
 
 
 def _name(identifier: str) -> str:

@@ -16,7 +16,7 @@ from loan_pipeline.contracts.features import FEATURES
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features import account_features, loan_features, serving_features
 from loan_pipeline.features.builder import ACCOUNT_FEATURES
-from loan_pipeline.features.history import last_year, transactions_before
+from loan_pipeline.features.history import hellers, last_year
 from loan_pipeline.scoring.affordability import combine
 
 BERKA = Path(
@@ -86,7 +86,8 @@ def test_the_real_banks_balances_follow_from_one_another_in_our_order_of_the_day
         {table.name: pa.Table.from_batches(source.batches(table)) for table in TABLES}
     )
     spine = tables["loan"].select("account_id", as_of_date=_.date)
-    rows = last_year(transactions_before(tables["trans"], spine)).to_pandas()
+    recent = last_year(tables["trans"], spine)
+    rows = recent.mutate(amount=hellers(_.amount), balance=hellers(_.balance)).to_pandas()
     rows["flow"] = rows["amount"].where(rows["credit"], -rows["amount"])
     flow = rows.groupby(["account_id", "days_before"])["flow"].sum()
     closing = rows[rows["until_day"] < rows["days_before"]]
