@@ -18,7 +18,7 @@ def parse_json(text: bytes) -> Any:
         NotJson: it is something else.
     """
     try:
-        return json.loads(text.decode(), object_pairs_hook=_object)
+        return _decoder.decode(text.decode())
     except UnicodeDecodeError:
         raise NotJson("is not UTF-8") from None
     except RecursionError:
@@ -32,6 +32,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a field is given more than once")
     return found
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:

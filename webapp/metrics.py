@@ -5,6 +5,7 @@ adds up all of them.
 """
 
 import os
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -63,11 +64,27 @@ class Metrics:
             "loan_prediction_log_lost", "Answers not recorded.", registry=self._registry
         )
         self._versions: dict[FeatureSet, str] = {}
+        # Looking a child up by its labels costs more than counting with it.
+        self._of_request = cache(self._find_of_request)
+        self._of_answer = cache(self._find_of_answer)
 
     def answered(self, prediction: Prediction) -> None:
         """Count an answer."""
-        self.scores.labels(prediction.feature_set).observe(prediction.probability_paid_off)
-        self.predictions.labels(prediction.feature_set, prediction.prediction).inc()
+        scores, predictions = self._of_answer(prediction.feature_set, prediction.prediction)
+        scores.observe(prediction.probability_paid_off)
+        predictions.inc()
+
+    def served(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        latencies, requests = self._of_request(endpoint, status)
+        latencies.observe(seconds)
+        requests.inc()
+
+    def _find_of_request(self, endpoint: str, status: int) -> tuple[Histogram, Counter]:
+        return self.seconds.labels(endpoint), self.requests.labels(endpoint, status)
+
+    def _find_of_answer(self, feature_set: str, prediction: str) -> tuple[Histogram, Counter]:
+        return self.scores.labels(feature_set), self.predictions.labels(feature_set, prediction)
 
     def model_looked_at(self, feature_set: FeatureSet, status: ModelStatus) -> None:
         """Show what is served and whether the latest release was refused."""

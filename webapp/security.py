@@ -28,7 +28,7 @@ _UNLESS_GIVEN = (
     ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
     ("Cache-Control", "no-store"),
 )
-_ALWAYS = (
+_OF_PAGES = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     # Not "no-referrer": over HTTPS the CSRF check compares the referrer with the host.
@@ -37,6 +37,14 @@ _ALWAYS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+# Data is never shown as a page; a client reads every header of every answer.
+_OF_DATA = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_API = "/api/v1/"
 _STRICT_TRANSPORT = [("Strict-Transport-Security", "max-age=31536000")]
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -52,7 +60,7 @@ class _Sessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The visitor's session; the API has none, and need not look for one."""
-        if request.path.startswith("/api/v1/"):
+        if request.path.startswith(_API):
             return self.session_class()
         return super().open_session(app, request)
 
@@ -125,7 +133,7 @@ def demand_api_key(settings: Settings) -> None:
 
 def _demand_token() -> None:
     """Refuse forms that other sites sent. The API takes no forms and knows no sessions."""
-    from_page = request.method == "POST" and not request.path.startswith("/api/v1/")
+    from_page = request.method == "POST" and not request.path.startswith(_API)
     if from_page and current_app.config["WTF_CSRF_ENABLED"]:
         csrf.protect()
 
@@ -140,12 +148,15 @@ class _ProtectiveHeaders:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         secure = _STRICT_TRANSPORT if environ["wsgi.url_scheme"] == "https" else []
+        is_data = environ["PATH_INFO"].startswith(_API)
 
         def start(
             status: str, headers: list[tuple[str, str]], error: _ExcInfo | None = None
         ) -> Callable[[bytes], object]:
+            if is_data:
+                return start_response(status, [*headers, *_OF_DATA, *secure], error)
             given = {name for name, _ in headers}
             missing = [header for header in _UNLESS_GIVEN if header[0] not in given]
-            return start_response(status, [*headers, *missing, *_ALWAYS, *secure], error)
+            return start_response(status, [*headers, *missing, *_OF_PAGES, *secure], error)
 
         return self._app(environ, start)

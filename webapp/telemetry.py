@@ -105,8 +105,7 @@ class _Told(NamedTuple):
 
     def tell(self) -> None:
         seconds = time.perf_counter() - self.started
-        self.metrics.seconds.labels(self.endpoint).observe(seconds)
-        self.metrics.requests.labels(self.endpoint, self.status).inc()
+        self.metrics.served(self.endpoint, self.status, seconds)
         if self.endpoint not in _QUIET and access.isEnabledFor(logging.INFO):
             line: dict[str, object] = {
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

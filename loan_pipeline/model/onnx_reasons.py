@@ -24,7 +24,7 @@ from onnx import NodeProto, helper
 
 from loan_pipeline.model.inputs import FloatArray
 
-_MOST_LEAVES = 128  # of one tree of reasons, where it has to do with several leaves
+_MOST_LEAVES = 256  # of one tree of reasons, where it has to do with several leaves
 _MOST_LEAVES_OF_ONE = 4096  # a leaf at the end of twelve cuts that the baseline passes as well
 _MOST_LEAVES_IN_ALL = 200_000  # some 20 MB of graph
 

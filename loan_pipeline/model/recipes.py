@@ -107,7 +107,7 @@ def require_exportable(chosen: Recipe) -> None:
 # scikit-learn draws the bootstrap by them, while AutoGluon tells seen loans by an unweighted draw.
 def _extra_trees(name: str, weight: float = 1.0, **parameters: Any) -> Member:
     defaults: dict[str, Any] = {
-        "n_estimators": 100,
+        "n_estimators": 60,
         "class_weight": "balanced_subsample",
         "bootstrap": True,
         # Small trees rank as well, and their exact reasons cost a tenth of a millisecond.

@@ -40,7 +40,6 @@ class Accounts:
             found = self._connection.execute(self._query, (account_id,)).fetchone()
         if found is None:
             return None
-        return {
-            name: math.nan if value is None else value
-            for name, value in zip(self._names, found, strict=True)
-        }
+        if None in found:
+            found = [math.nan if value is None else value for value in found]
+        return dict(zip(self._names, found, strict=True))

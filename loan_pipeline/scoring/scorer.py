@@ -7,6 +7,8 @@ so each worker makes its own after it was forked.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -87,10 +89,13 @@ class Scorer:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self._baseline = bundle.baseline.astype(np.float32)
+        self._names = tuple(feature.name for feature in bundle.features)
+        self._in_order = itemgetter(*self._names)
+        self._coded = [(n, f) for n, f in enumerate(bundle.features) if f.codes]
         self._model = open_model(
             self.manifest.kind,
             bundle.model,
-            [feature.name for feature in bundle.features],
+            self._names,
             bundle.model_place,
             allow_pickles=allow_pickles,
         )
@@ -119,9 +124,9 @@ class Scorer:
             UnknownAccount: the bundle does not know the account.
             BundleError: the bundle has no accounts.
         """
-        account = self.account_features(account_id)
-        values = account | combine(account, {"amount": float(amount), "duration": float(duration)})
-        return np.array([values[f.name] for f in self.bundle.features], dtype=np.float32)
+        values = self.account_features(account_id)
+        values |= combine(values, {"amount": float(amount), "duration": float(duration)})
+        return np.array(self._in_order(values), dtype=np.float32)
 
     def account_features(self, account_id: int) -> dict[str, float]:
         """The account's features as the model's numbers; null is NaN.
@@ -188,7 +193,7 @@ class Scorer:
         if self._accounts is not None:
             return self.account_row(*read_account_request(fields))
         values = read_application(fields)
-        return np.array([values[f.name] for f in self.bundle.features], dtype=np.float32)
+        return np.array(self._in_order(values), dtype=np.float32)
 
     def score_batch(self, rows: Sequence[Row]) -> list[Prediction]:
         """Score many rows in one go, without reasons."""
@@ -200,16 +205,17 @@ class Scorer:
         """Score one row, with its reasons."""
         parts, probability = self._reasons(row)
         # Lists: looking into arrays number by number would cost more than the model.
-        numbers = row.tolist()
         shares = np.round(parts, _DIGITS).tolist()
-        features = self.bundle.features
-        reasons = []
-        for index in np.argsort(-np.abs(parts), kind="stable").tolist():
-            if shares[index] == 0:
-                break
-            feature = features[index]
-            reasons.append(Reason(feature.name, feature.decode(numbers[index]), shares[index]))
-        return self._prediction(probability, self._baseline_probability, tuple(reasons))
+        values = [None if isnan(number) else number for number in row.tolist()]
+        for index, feature in self._coded:
+            values[index] = feature.decode(row[index])
+        names = self._names
+        reasons = tuple(
+            Reason(names[index], values[index], shares[index])
+            for index in np.argsort(-np.abs(parts), kind="stable").tolist()
+            if shares[index]
+        )
+        return self._prediction(probability, self._baseline_probability, reasons)
 
     def _reasons(self, row: Row) -> tuple[NDArray[np.float64], float]:
         """Each feature's contribution, as exactly as the model allows, and the probability."""

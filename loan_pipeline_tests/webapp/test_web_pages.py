@@ -197,19 +197,26 @@ def test_a_form_with_its_token_is_answered(released, make_app):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/model", "/nowhere", "/api/v1/openapi.json", "/static/app.css", "/readyz"]
+    "path",
+    ["/", "/model", "/nowhere", "/static/app.css", "/readyz", "/api/v1/openapi.json", "/api/v1/no"],
 )
 def test_every_answer_carries_the_headers_that_protect(client, path):
     headers = client.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
-    assert "script-src 'self'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert len(headers.getlist("Cache-Control")) == 1
+    assert re.fullmatch(r"[0-9a-f]{32}", headers["X-Request-ID"])
+    if path.startswith("/api/v1/"):
+        assert headers["Cache-Control"] == "no-store"
+        assert "script-src" not in policy, "data runs nothing at all"
+        return
+    assert "script-src 'self'" in policy
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "same-origin"
-    assert re.fullmatch(r"[0-9a-f]{32}", headers["X-Request-ID"])
 
 
 def test_pages_ask_nothing_of_other_hosts(client):
