@@ -13,7 +13,7 @@ from loan_pipeline.bank.sample.sizes import ChunkSizes
 # A loan of the last weeks has had no time to go wrong.
 _LAST_BAD_DAY = np.datetime64("1998-09-25", "D")
 # How steeply default follows from a reserve that is small against the loan's payment.
-_STEEPNESS = 2.8
+_STEEPNESS = 2.6
 _PAYMENT_WEIGHT = 1.15
 _OVERDRAWN_BAD = 0.97
 # Overdrawn loans and defaults are spread over years and payments.
