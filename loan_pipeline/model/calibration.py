@@ -36,6 +36,12 @@ class Platt:
         calibrated: FloatArray = 1 / (1 + np.exp(-logits))
         return calibrated
 
+    def slope_at(self, score: float) -> float:
+        """By how much the probability moves with the score, there."""
+        (probability,) = self.apply(np.array([score]))
+        clipped = min(max(score, SCORE_MARGIN), 1 - SCORE_MARGIN)
+        return float(self.slope * probability * (1 - probability) / (clipped * (1 - clipped)))
+
 
 def fit_platt(scores: FloatArray, paid_off: IntArray) -> Platt:
     """Platt scaling of out-of-fold scores; a slope below zero would reverse the order: refused.

@@ -19,7 +19,7 @@ from loan_pipeline.model.errors import NotExportable
 from loan_pipeline.model.onnx_families import FittedGraph, convert
 from loan_pipeline.model.onnx_forests import joined
 from loan_pipeline.model.onnx_graph import Graph
-from loan_pipeline.model.onnx_reasons import TooManyLeaves, reasons_of
+from loan_pipeline.model.onnx_reasons import TooManyLeaves, reasons_of, score_of
 from loan_pipeline.model.predictor import TrainedPredictor
 from loan_pipeline.model.recipes import recipe, require_exportable
 
@@ -42,8 +42,10 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     if forest is not None:
         with suppress(TooManyLeaves):  # the scorer then estimates them
             typical = np.array(trained.facts.typical, dtype=np.float64)  # None becomes NaN
-            reasons = reasons_of(forest.node, np.nan_to_num(typical, nan=forest.null_as))
-            graph.answer_reasons(replace(forest, node=reasons), score, trained.calibration)
+            baseline = np.nan_to_num(typical, nan=forest.null_as)
+            reasons = replace(forest, node=reasons_of(forest.node, baseline))
+            slope = trained.calibration.slope_at(score_of(forest.node, baseline))
+            graph.answer_reasons(reasons, slope)
     return graph.finish()
 
 

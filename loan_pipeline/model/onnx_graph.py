@@ -12,6 +12,7 @@ from loan_pipeline.contracts.bundle import (
     ONNX_INPUT,
     ONNX_OUTPUT,
     ONNX_REASONS,
+    ONNX_SLOPE,
     ONNX_WITH_REASONS,
 )
 from loan_pipeline.model.calibration import SCORE_MARGIN, Platt
@@ -19,7 +20,6 @@ from loan_pipeline.model.onnx_families import OPSETS, FittedGraph
 from loan_pipeline.model.onnx_forests import Forest
 
 _IR_VERSION = 8
-_SMALL = 1e-4  # a difference of scores below which its quotient is one of rounding errors
 
 WeightedModels = list[tuple[float, list[FittedGraph]]]
 
@@ -34,6 +34,7 @@ class Graph:
     def __init__(self, features: Sequence[str]) -> None:
         self.features = list(features)
         self._numbers = count()
+        self._notes: dict[str, str] = {}
         self._known: dict[tuple[str, float], str] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
@@ -65,10 +66,15 @@ class Graph:
         self._nodes.append(helper.make_node("Reshape", [probability, flat], [ONNX_OUTPUT]))
         self._outputs.append(self._described(ONNX_OUTPUT, []))
 
-    def answer_reasons(self, reasons: Forest, score: str, platt: Platt) -> None:
-        """Answer a score's reasons as the probability's, where they are asked for."""
+    def answer_reasons(self, reasons: Forest, slope: float) -> None:
+        """Answer a score's reasons where they are asked for.
+
+        Args:
+            reasons: the forest that tells them.
+            slope: of the calibration near the typical loan, for whoever reads the graph.
+        """
         outside, self._nodes = self._nodes, []
-        told = self._stretched(self.forest(reasons), score, platt)
+        told = self.forest(reasons)
         width = len(self.features)
         then = helper.make_graph(self._nodes, "told", [], [self._described(told, [width])])
         self._nodes = []
@@ -81,6 +87,7 @@ class Graph:
         )
         self._nodes.append(branch)
         self._outputs.append(self._described(ONNX_REASONS, [width]))
+        self._notes[ONNX_SLOPE] = repr(slope)
 
     def _add(self, fitted: FittedGraph) -> str:
         """Add one converted model; its probability of "paid off"."""
@@ -120,39 +127,12 @@ class Graph:
         """The probability for a score."""
         if platt == Platt():
             return score
-        logit = self._node("Log", [self._odds(score)])
+        margins = [self._number(SCORE_MARGIN), self._number(1 - SCORE_MARGIN)]
+        clipped = self._node("Clip", [score, *margins])
+        odds = self._node("Div", [clipped, self._node("Sub", [self._number(1.0), clipped])])
+        logit = self._node("Log", [odds])
         line = self._node("Mul", [logit, self._number(platt.slope)])
         return self._node("Sigmoid", [self._node("Add", [line, self._number(platt.intercept)])])
-
-    def _stretched(self, reasons: str, score: str, platt: Platt) -> str:
-        """All by the same factor, so that they sum up to the difference of probabilities.
-
-        Where the scores are as good as equal, the factor is the slope of the calibration.
-        """
-        if platt == Platt():
-            return reasons
-        over_features = self._constant(np.array([1], dtype=np.int64))
-        moved = self._node("ReduceSum", [reasons, over_features], keepdims=1)
-        probability = self._calibrated(score, platt)
-        start = self._calibrated(self._node("Sub", [score, moved]), platt)
-        difference = self._node("Sub", [probability, start])
-        small = self._node("Less", [self._node("Abs", [moved]), self._number(_SMALL)])
-        spreads = [self._spread(probability), self._spread(self._clipped(score))]
-        slope = self._node("Mul", [self._node("Div", spreads), self._number(platt.slope)])
-        divisor = self._node("Where", [small, self._number(1.0), moved])
-        quotient = self._node("Div", [difference, divisor])
-        return self._node("Mul", [reasons, self._node("Where", [small, slope, quotient])])
-
-    def _clipped(self, score: str) -> str:
-        margins = [self._number(SCORE_MARGIN), self._number(1 - SCORE_MARGIN)]
-        return self._node("Clip", [score, *margins])
-
-    def _odds(self, score: str) -> str:
-        clipped = self._clipped(score)
-        return self._node("Div", [clipped, self._node("Sub", [self._number(1.0), clipped])])
-
-    def _spread(self, share: str) -> str:
-        return self._node("Mul", [share, self._node("Sub", [self._number(1.0), share])])
 
     def finish(self) -> onnx.ModelProto:
         """The graph, checked."""
@@ -167,6 +147,7 @@ class Graph:
             ir_version=_IR_VERSION,
             opset_imports=[helper.make_opsetid(*opset) for opset in OPSETS.items()],
         )
+        helper.set_model_props(model, self._notes)
         onnx.checker.check_model(model)
         return model
 

@@ -92,6 +92,17 @@ def reasons_of(forest: NodeProto, baseline: FloatArray) -> NodeProto:
     )
 
 
+def score_of(forest: NodeProto, row: FloatArray) -> float:
+    """A forest's score of one row [features]."""
+    score = 0.0
+    for tree in _trees(forest, row):
+        node = 0
+        while not tree.is_leaf[node]:
+            node = tree.yes[node] if tree.baseline_yes[node] else tree.no[node]
+        score += tree.value[node]
+    return score
+
+
 @dataclass(frozen=True)
 class _Tree:
     """One tree of the original; lists by node. Leaves are numbered from left to right."""

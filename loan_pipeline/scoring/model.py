@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from loan_pipeline.contracts.bundle import (
     ONNX_INPUT,
     ONNX_OUTPUT,
     ONNX_REASONS,
+    ONNX_SLOPE,
     ONNX_WITH_REASONS,
 )
 from loan_pipeline.scoring.bundle import BundleError
@@ -24,16 +25,29 @@ _TRUE = np.array(True)
 _CHUNK_ROWS = 4_096  # fewer are answered sooner than other threads take them over
 
 
+class ToldReasons(NamedTuple):
+    """What a model says of one row.
+
+    Attributes:
+        probability: that the loan is paid off.
+        contributions: of each feature to the score before its calibration, against the typical
+            loan, shape [features].
+        slope: by how much the probability moves with the score, near the typical loan.
+    """
+
+    probability: float
+    contributions: list[float]
+    slope: float
+
+
 class Model(Protocol):
     """What a scorer needs of a model. Threads may share it, processes may not."""
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
 
-    def reasons(self, row: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]] | None:
-        """The probability of a row [features], and by how much each feature moves it from the
-        typical loan's, [features]; None from a model that does not know.
-        """  # noqa: D205  the results belong together
+    def reasons(self, row: NDArray[np.float32]) -> ToldReasons | None:
+        """The reasons for a row [features]; None from a model that does not know them."""
 
 
 class OnnxModel:
@@ -66,7 +80,8 @@ class OnnxModel:
             ) from error
         inputs = {item.name: item for item in self._session.get_inputs()}
         outputs = {item.name for item in self._session.get_outputs()}
-        self._tells_reasons = ONNX_REASONS in outputs
+        slope = self._session.get_modelmeta().custom_metadata_map.get(ONNX_SLOPE)
+        self._slope = float(slope) if slope and ONNX_REASONS in outputs else None
         width = inputs[ONNX_INPUT].shape[-1] if ONNX_INPUT in inputs else None
         if inputs.keys() != {ONNX_INPUT} or ONNX_OUTPUT not in outputs or width != features:
             raise BundleError(
@@ -81,13 +96,13 @@ class OnnxModel:
             return self._run(rows)
         return np.concatenate(list(self._pool.map(self._run, np.array_split(rows, chunks))))
 
-    def reasons(self, row: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]] | None:
+    def reasons(self, row: NDArray[np.float32]) -> ToldReasons | None:
         """As `Model` says."""
-        if not self._tells_reasons:
+        if self._slope is None:
             return None
         asked = {ONNX_INPUT: row[None, :], ONNX_WITH_REASONS: _TRUE}
         probability, parts = self._session.run([ONNX_OUTPUT, ONNX_REASONS], asked)
-        return float(probability[0]), parts[0]
+        return ToldReasons(float(probability[0]), parts[0].tolist(), self._slope)
 
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})

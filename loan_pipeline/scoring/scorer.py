@@ -27,6 +27,7 @@ from loan_pipeline.scoring.words import reason_text
 Row = NDArray[np.float32]
 
 _DIGITS = 6  # of contributions; what is 0 then is no reason
+_SMALL = 1e-4  # a difference of scores below which its quotient is one of rounding errors
 
 
 @dataclass(slots=True)
@@ -42,6 +43,10 @@ class Reason:
     feature: str
     value: str | float | None
     contribution: float
+
+    def size(self) -> float:
+        """How much the feature moves the probability, in either direction."""
+        return abs(self.contribution)
 
     @property
     def text(self) -> str:
@@ -203,28 +208,32 @@ class Scorer:
 
     def explain(self, row: Row) -> Prediction:
         """Score one row, with its reasons."""
-        parts, probability = self._reasons(row)
+        shares, probability = self._shares(row)
         # Lists: looking into arrays number by number would cost more than the model.
-        shares = np.round(parts, _DIGITS).tolist()
         values = [None if isnan(number) else number for number in row.tolist()]
         for index, feature in self._coded:
             values[index] = feature.decode(row[index])
-        names = self._names
-        reasons = tuple(
-            Reason(names[index], values[index], shares[index])
-            for index in np.argsort(-np.abs(parts), kind="stable").tolist()
-            if shares[index]
-        )
-        return self._prediction(probability, self._baseline_probability, reasons)
+        reasons = [
+            Reason(name, value, share)
+            for name, value, share in zip(self._names, values, shares, strict=True)
+            if share
+        ]
+        reasons.sort(key=Reason.size, reverse=True)
+        return self._prediction(probability, self._baseline_probability, tuple(reasons))
 
-    def _reasons(self, row: Row) -> tuple[NDArray[np.float64], float]:
+    def _shares(self, row: Row) -> tuple[list[float], float]:
         """Each feature's contribution, as exactly as the model allows, and the probability."""
         self._require_own_process()
         told = self._model.reasons(row)
         if told is None:
-            return contributions(self._model.probabilities, row, self._baseline)
-        probability, parts = told
-        return parts.astype(np.float64), probability
+            parts, probability = contributions(self._model.probabilities, row, self._baseline)
+            return np.round(parts, _DIGITS).tolist(), probability
+        moved = told.probability - self._baseline_probability
+        total = sum(told.contributions)
+        # All by the same factor from the score's to the probability's.
+        factor = moved / total if abs(total) > _SMALL else told.slope
+        shares = [round(part * factor, _DIGITS) for part in told.contributions]
+        return shares, told.probability
 
     def _typical_probability(self) -> float:
         """The typical loan's probability, as a trial of the model.
@@ -239,7 +248,7 @@ class Scorer:
                 "one probability: release again"
             )
         told = self._model.reasons(self._baseline)
-        if told is not None and (told[1].shape != self._baseline.shape or told[1].any()):
+        if told is not None and told.contributions != [0.0] * len(self._names):
             raise BundleError(
                 f"{self.bundle.model_place} compares with another loan than the typical one of "
                 "the manifest: release again"

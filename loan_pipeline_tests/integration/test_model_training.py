@@ -30,9 +30,11 @@ from loan_pipeline.model.recipes import Member, Recipe, recipe
 from loan_pipeline.model.release import Evidence, publish
 from loan_pipeline.model.train import train_predictor
 from loan_pipeline.model.validation import validate
-from loan_pipeline.scoring.model import OnnxModel
+from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.release import load_latest
+from loan_pipeline.scoring.scorer import Scorer
+from loan_pipeline_tests import bundles
 from loan_pipeline_tests.loan_tables import loan_table
 
 pytestmark = pytest.mark.slow
@@ -124,25 +126,25 @@ def test_the_reasons_of_forests_come_from_the_graph_and_sum_to_the_difference(tm
     )
     trained = train_predictor(LOANS, "behavioural", forests, "observed", tmp_path / "model")
     assert trained.calibration != Platt(), "the reasons are the calibrated probability's"
-    names = [feature.name for feature in feature_set("behavioural")]
-    model = OnnxModel(export_onnx(trained).SerializeToString(), len(names), "the model")
+    graph = export_onnx(trained).SerializeToString()
+    bundles.write_bundle(tmp_path / "b", "behavioural", model=graph, typical=trained.facts.typical)
+    scorer = Scorer(load_bundle(tmp_path / "b"))
     typical = np.array(trained.facts.typical, dtype=np.float32)
-    start = float(model.probabilities(typical[None, :])[0])
+    start = float(scorer.probabilities(typical[None, :])[0])
     inputs = random_inputs("behavioural", model_inputs(LOANS, "behavioural"), seed=1)
-    nearly_typical = np.tile(typical, (len(names), 1))
-    nearly_typical[np.diag_indices(len(names))] *= 1.001
+    nearly_typical = np.tile(typical, (len(typical), 1))
+    nearly_typical[np.diag_indices(len(typical))] *= 1.001
     for row in np.vstack([inputs.to_numpy(dtype=np.float32), nearly_typical]):
-        told = model.reasons(row)
-        assert told is not None
-        probability, parts = told
-        assert probability == pytest.approx(float(model.probabilities(row[None, :])[0]), abs=1e-6)
-        assert parts.sum() == pytest.approx(probability - start, abs=1e-5)
-        same = (row == typical) | (np.isnan(row) & np.isnan(typical))
-        assert not parts[same].any()
+        answer = scorer.explain(row)
+        probability = float(scorer.probabilities(row[None, :])[0])
+        assert answer.probability_paid_off == pytest.approx(probability, abs=1e-6)
+        total = sum(reason.contribution for reason in answer.reasons)
+        assert total == pytest.approx(probability - start, abs=1e-4)
     row = inputs.to_numpy(dtype=np.float32)[0]
-    estimated, _ = contributions(model.probabilities, row, typical)
-    _, parts = model.reasons(row)
-    assert np.corrcoef(parts, estimated)[0, 1] > 0.95
+    estimated, _ = contributions(scorer.probabilities, row, typical)
+    told = {reason.feature: reason.contribution for reason in scorer.explain(row).reasons}
+    exact = [told.get(feature.name, 0.0) for feature in feature_set("behavioural")]
+    assert np.corrcoef(exact, estimated)[0, 1] > 0.95
 
 
 def test_parity_finds_a_graph_of_another_predictor(
