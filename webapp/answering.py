@@ -8,7 +8,7 @@ from flask import g
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.scoring.inputs import InputRejected, UnknownAccount
 from loan_pipeline.scoring.scorer import Prediction, Row, Scorer
-from webapp.services import services
+from webapp.services import Services, services
 
 Fields = Mapping[str, object]
 _DURATIONS = (12, 24, 36, 48, 60)
@@ -20,7 +20,9 @@ def feature_set_for(fields: Fields) -> FeatureSet:
     return "behavioural" if "account_id" in fields else "application"
 
 
-def answer(fields: Fields, *, source: str, visitor: str | None = None) -> Prediction:
+def answer(
+    shared: Services, fields: Fields, *, source: str, request_id: str, visitor: str | None = None
+) -> Prediction:
     """Score one request with its reasons, and record the answer.
 
     Raises:
@@ -28,9 +30,10 @@ def answer(fields: Fields, *, source: str, visitor: str | None = None) -> Predic
         UnknownAccount: the model does not know the account.
         NoModel: nothing is released.
     """
-    scorer = services().models.scorer(feature_set_for(fields))
+    scorer = shared.models.scorer(feature_set_for(fields))
     prediction = scorer.explain(scorer.request_row(fields))
-    _record(prediction, fields, source, visitor)
+    shared.metrics.answered(prediction)
+    shared.log.record(prediction, fields, source=source, request_id=request_id, visitor=visitor)
     return prediction
 
 
@@ -46,6 +49,7 @@ def answer_batch(
     Raises:
         NoModel: nothing is released for a feature set that the batch needs.
     """
+    shared = services()
     answers: list[Prediction | InputRejected | UnknownAccount | None] = [None] * len(batch)
     rows: dict[FeatureSet, list[tuple[int, Row]]] = {}
     scorers: dict[FeatureSet, Scorer] = {}
@@ -55,7 +59,7 @@ def answer_batch(
             continue
         name = feature_set_for(fields)
         if name not in scorers:
-            scorers[name] = services().models.scorer(name)
+            scorers[name] = shared.models.scorer(name)
         try:
             rows.setdefault(name, []).append((index, scorers[name].request_row(fields)))
         except (InputRejected, UnknownAccount) as error:
@@ -66,7 +70,8 @@ def answer_batch(
             fields = batch[index]
             assert not isinstance(fields, InputRejected)  # noqa: S101 - tells the types
             if record:
-                _record(prediction, fields, "batch", None)
+                shared.metrics.answered(prediction)
+                shared.log.record(prediction, fields, source="batch", request_id=g.request_id)
             answers[index] = prediction
     return [found for found in answers if found is not None]
 
@@ -108,9 +113,3 @@ def _rounded(amount: float) -> int:
 def _number(value: object) -> float:
     assert isinstance(value, (int, float))  # noqa: S101 - it was scored already
     return float(value)
-
-
-def _record(prediction: Prediction, fields: Fields, source: str, visitor: str | None) -> None:
-    shared = services()
-    shared.metrics.answered(prediction)
-    shared.log.record(prediction, fields, source=source, request_id=g.request_id, visitor=visitor)

@@ -3,7 +3,7 @@
 import json
 
 import orjson
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, g, request
 
 from webapp import batch
 from webapp.answering import answer, answer_batch
@@ -29,7 +29,7 @@ def openapi() -> Response:
 
 @api.post("/predictions")
 def predict() -> Response:
-    """Score one request."""
+    """Score one request; those that are plain and right `express` has answered already."""
     demand_api_key(services().settings)
     if request.mimetype != "application/json":
         abort(415, "Send the fields as application/json.")
@@ -39,7 +39,8 @@ def predict() -> Response:
         return problem(400, f"The request {error}.")
     if not isinstance(body, dict):
         return problem(422, "The request must be one JSON object with the fields.")
-    return Response(orjson.dumps(as_json(answer(body, source="api"))), mimetype="application/json")
+    prediction = answer(services(), body, source="api", request_id=g.request_id)
+    return Response(orjson.dumps(as_json(prediction)), mimetype="application/json")
 
 
 @batch_api.post("/predictions/batch")

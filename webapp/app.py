@@ -4,6 +4,7 @@ import atexit
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -11,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.lake.store import open_store
 from loan_pipeline.settings import Settings
-from webapp import problems, rate_limit, security, telemetry
+from webapp import express, problems, rate_limit, security, telemetry
 from webapp.api import api, batch_api
 from webapp.batches import batches
 from webapp.docs import docs
@@ -23,6 +24,9 @@ from webapp.pages import pages
 from webapp.prediction_log import PredictionLog
 from webapp.rate_limit import RateLimit
 from webapp.services import EXTENSION, Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _LARGEST_BODY = 2 * 1024 * 1024  # 10,000 lines of a batch
 _FORM_VALID_SECONDS = 12 * 3600
@@ -48,16 +52,21 @@ def make_app(settings: Settings | None = None) -> Flask:
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.context_processor(lambda: {"asset": _asset})
-    telemetry.init_app(app)  # first, so that what follows is measured and has a request id
-    limits = (RateLimit(settings.web_rate_limit), RateLimit(settings.web_api_rate_limit))
-    rate_limit.init_app(app, *limits)
+    telemetry.init_app(app)  # first, so that what follows has a request id
+    pages_limit = RateLimit(settings.web_rate_limit)
+    api_limit = RateLimit(settings.web_api_rate_limit)
+    rate_limit.init_app(app, pages_limit, api_limit)
     security.init_app(app, settings)
     problems.init_app(app)
     _register(app)
-    app.extensions[EXTENSION] = _services(settings)
+    shared = app.extensions[EXTENSION] = _services(settings)
+    around: WSGIApplication = express.Express(app.wsgi_app, shared, api_limit)
+    around = security.ProtectiveHeaders(around)
+    around = telemetry.Telemetry(around, shared.metrics)
     if settings.web_proxies:
         n = settings.web_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+        around = ProxyFix(around, x_for=n, x_proto=n, x_host=n)
+    app.wsgi_app = around  # type: ignore[method-assign]
     return app
 
 

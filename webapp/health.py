@@ -4,6 +4,7 @@ from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from webapp.services import services
+from webapp.telemetry import access_log
 
 health = Blueprint("health", __name__)
 
@@ -33,4 +34,5 @@ def readyz() -> tuple[Response, int]:
 @health.get("/metrics")
 def metrics() -> Response:
     """Prometheus metrics."""
+    access_log.write()  # count what waits
     return Response(services().metrics.text(), content_type=CONTENT_TYPE_LATEST)

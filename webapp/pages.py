@@ -4,7 +4,7 @@ import logging
 import secrets
 import sqlite3
 
-from flask import Blueprint, Response, jsonify, render_template, request, session
+from flask import Blueprint, Response, g, jsonify, render_template, request, session
 from werkzeug.wrappers import Response as BaseResponse
 
 from loan_pipeline.contracts.features import APPLICATION_FEATURES
@@ -60,7 +60,9 @@ def _form_page(form: ContractForm, template: str, **context: object) -> Page:
 
 
 def _answer_page(values: dict[str, object]) -> str:
-    prediction = answer(values, source="form", visitor=_visitor())
+    prediction = answer(
+        services(), values, source="form", request_id=g.request_id, visitor=_visitor()
+    )
     durations, table = scenarios(values)
     return render_template(
         "answer.html",

@@ -16,6 +16,9 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _LIMIT = re.compile(r"(\d+)\s*/\s*(second|minute|hour)")
 _MOST_CLIENTS = 10_000
 
+# In WSGI's environ: this request was counted, and is within the limit.
+COUNTED = "loan_pipeline.counted"
+
 
 class LimitError(LoanPipelineError):
     """A limit in the settings that cannot be read."""
@@ -61,7 +64,7 @@ def init_app(app: Flask, pages: RateLimit, api: RateLimit) -> None:
     free = {"static", "health.healthz", "health.readyz", "health.metrics"}
 
     def check() -> None:
-        if request.endpoint in free:
+        if request.endpoint in free or request.environ.get(COUNTED):
             return
         limit = api if request.endpoint == "api.predict" else pages
         if not limit.allows(request.remote_addr or ""):

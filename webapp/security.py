@@ -74,7 +74,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.session_interface = _Sessions()
     csrf.init_app(app)
     app.before_request(_demand_token)
-    app.wsgi_app = _ProtectiveHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def secret_key(settings: Settings) -> str:
@@ -119,16 +118,21 @@ def _kept_key(path: Path) -> str:
 
 def demand_api_key(settings: Settings) -> None:
     """Refuse a request without one of the configured API keys, if there are any."""
+    if not holds_api_key(settings, request.environ):
+        abort(401, "send one of the configured API keys as `Authorization: Bearer KEY`")
+
+
+def holds_api_key(settings: Settings, environ: "WSGIEnvironment") -> bool:
+    """Whether a request has one of the configured API keys, or needs none."""
     if not settings.web_api_keys:
-        return
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    sent = token if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
+        return True
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    sent = token if scheme.lower() == "bearer" else environ.get("HTTP_X_API_KEY", "")
     matches = [
         hmac.compare_digest(sent.encode(), key.get_secret_value().encode())
         for key in settings.web_api_keys
     ]
-    if not any(matches):
-        abort(401, "send one of the configured API keys as `Authorization: Bearer KEY`")
+    return any(matches)
 
 
 def _demand_token() -> None:
@@ -138,7 +142,7 @@ def _demand_token() -> None:
         csrf.protect()
 
 
-class _ProtectiveHeaders:
+class ProtectiveHeaders:
     """Adds the headers that protect to every answer, around the app: cheaper than inside it."""
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -147,6 +151,7 @@ class _ProtectiveHeaders:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        """Let the app answer, and add the headers."""
         secure = _STRICT_TRANSPORT if environ["wsgi.url_scheme"] == "https" else []
         is_data = environ["PATH_INFO"].startswith(_API)
 

@@ -1,4 +1,7 @@
-"""What is told about each request: its id, one line of structured log, its latency."""
+"""What is told about each request: its id, one line of structured log, its latency.
+
+Around the app rather than inside it: cheaper, and requests that never reach Flask are told, too.
+"""
 
 import atexit
 import logging
@@ -7,44 +10,70 @@ import re
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple
 
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
 
 from webapp.metrics import Metrics
-from webapp.services import services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 access = logging.getLogger("webapp.access")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Names in WSGI's environ: whoever answers a request finds its id and leaves its endpoint there.
+REQUEST_ID = "loan_pipeline.request_id"
+ENDPOINT = "loan_pipeline.endpoint"
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _MOST_WAITING = 20_000
 _SECONDS_BETWEEN_WRITES = 0.25
 _QUIET = {"static", "health.healthz", "health.readyz", "health.metrics"}
 
 
+class Told(NamedTuple):
+    """A request that was answered."""
+
+    metrics: Metrics
+    at: float
+    endpoint: str
+    seconds: float
+    request_id: str
+    client: str | None
+    method: str
+    path: str
+    status: int
+
+
 class AccessLog:
-    """One line per request, written a few times a second by a thread of its own."""
+    """Counts and logs requests a few times a second, in a thread: nobody waits for it."""
 
     def __init__(self) -> None:
-        self._lines: deque[dict[str, object]] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[Told] = deque(maxlen=_MOST_WAITING)
         self._starting = threading.Lock()
+        self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def add(self, line: dict[str, object]) -> None:
-        """Note a line."""
-        self._lines.append(line)
+    def add(self, told: Told) -> None:
+        """Note a request."""
+        self._waiting.append(told)
         if self._thread is None:
             self._start()
 
     def write(self) -> None:
-        """Write what waits."""
+        """Count and log what waits."""
         lines = []
-        with suppress(IndexError):  # another thread may write as well, at the end
-            while True:
-                lines.append(self._lines.popleft())
-        if lines:
-            access.info("", extra={"lines": lines})
+        with self._writing:
+            while self._waiting:
+                told = self._waiting.popleft()
+                told.metrics.served(told.endpoint, told.status, told.seconds)
+                if told.endpoint not in _QUIET:
+                    lines.append(_line(told))
+            if lines:
+                access.info("", extra={"lines": lines})
 
     def _start(self) -> None:
         with self._starting:
@@ -65,57 +94,70 @@ access_log = AccessLog()
 
 
 def init_app(app: Flask) -> None:
-    """Follow every request of `app`."""
-    app.before_request(_begin)
-    app.after_request(_end)
+    """Let `app` know the request's id, and tell its endpoint."""
+
+    @app.before_request
+    def _begin() -> None:
+        environ = request.environ
+        g.request_id = environ[REQUEST_ID]
+        environ[ENDPOINT] = request.endpoint or "none"
 
 
-def _begin() -> None:
-    g.started = time.perf_counter()
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
+class Telemetry:
+    """Gives each request its id and tells of it.
+
+    Args:
+        app: the app that answers.
+        metrics: where requests are counted.
+    """
+
+    def __init__(self, app: "WSGIApplication", metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Let the app answer, and tell of it."""
+        started = time.perf_counter()
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if _PLAIN_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
+        environ[REQUEST_ID] = request_id
+        answered = ""
+
+        def start(
+            status: str, headers: list[tuple[str, str]], error: ExcInfo | None = None
+        ) -> Callable[[bytes], object]:
+            nonlocal answered
+            answered = status
+            return start_response(status, [*headers, ("X-Request-ID", request_id)], error)
+
+        body = self._app(environ, start)
+        access_log.add(
+            Told(
+                self._metrics,
+                time.time(),
+                environ.get(ENDPOINT, "none"),
+                time.perf_counter() - started,
+                request_id,
+                environ.get("REMOTE_ADDR"),
+                environ["REQUEST_METHOD"],
+                environ["PATH_INFO"],
+                int(answered[:3]),
+            )
+        )
+        return body
 
 
-def _end(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
-    told = _Told(
-        services().metrics,
-        request.endpoint or "none",
-        g.started,
-        g.request_id,
-        request.remote_addr,
-        request.method,
-        request.path,
-        response.status_code,
-    )
-    # Told once the answer is on its way: nobody waits for it.
-    response.call_on_close(told.tell)
-    return response
-
-
-class _Told(NamedTuple):
-    metrics: Metrics
-    endpoint: str
-    started: float
-    request_id: str
-    client: str | None
-    method: str
-    path: str
-    status: int
-
-    def tell(self) -> None:
-        seconds = time.perf_counter() - self.started
-        self.metrics.served(self.endpoint, self.status, seconds)
-        if self.endpoint not in _QUIET and access.isEnabledFor(logging.INFO):
-            line: dict[str, object] = {
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "level": "info",
-                "logger": access.name,
-                "request_id": self.request_id,
-                "client": self.client,
-                "method": self.method,
-                "path": self.path,
-                "status": self.status,
-                "milliseconds": round(1000 * seconds, 3),
-            }
-            access_log.add(line)
+def _line(told: Told) -> dict[str, object]:
+    return {
+        "time": datetime.fromtimestamp(told.at, UTC).isoformat(timespec="milliseconds"),
+        "level": "info",
+        "logger": access.name,
+        "request_id": told.request_id,
+        "client": told.client,
+        "method": told.method,
+        "path": told.path,
+        "status": told.status,
+        "milliseconds": round(1000 * told.seconds, 3),
+    }
