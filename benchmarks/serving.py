@@ -33,7 +33,7 @@ from loan_pipeline_tests.bundles import release_bundle
 URL = "/api/v1/predictions"
 AMOUNT, DURATION = 96_000, 24
 ROUNDS, REQUESTS = 6, 400  # requests per round and server
-AUTOGLUON_REQUESTS = 20
+AUTOGLUON_REQUESTS = 40
 CONNECTIONS = 4
 SECONDS_OF_LOAD = 3.0
 RATIO_ALLOWED = 1.5

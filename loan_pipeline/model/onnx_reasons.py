@@ -13,6 +13,7 @@ al., "From local explanations to global understanding with explainable AI for tr
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -24,7 +25,7 @@ from onnx import NodeProto, helper
 
 from loan_pipeline.model.inputs import FloatArray
 
-_MOST_LEAVES = 256  # of one tree of reasons, where it has to do with several leaves
+_MOST_LEAVES = 192  # of one tree of reasons, where it has to do with several leaves
 _MOST_LEAVES_OF_ONE = 4096  # a leaf at the end of twelve cuts that the baseline passes as well
 _MOST_LEAVES_IN_ALL = 200_000  # some 20 MB of graph
 
@@ -78,7 +79,7 @@ def reasons_of(forest: NodeProto, baseline: FloatArray) -> NodeProto:
     """
     written = _Written()
     for tree in _trees(forest, baseline):
-        for part in _parts(tree, 0, tree.leaves):
+        for part in _parts(tree):
             written.add(part)
             if written.leaves > _MOST_LEAVES_IN_ALL:
                 raise TooManyLeaves
@@ -164,19 +165,28 @@ def _trees(forest: NodeProto, baseline: FloatArray) -> Iterator[_Tree]:
         )
 
 
-def _parts(tree: _Tree, first: int, end: int) -> Iterator[_Node]:
-    """Trees of reasons for the leaves from `first` to before `end`, as few as may be."""
-    try:
-        part = _Expansion(tree, first, end).root()
-    except TooManyLeaves:
-        if end - first == 1:
-            raise
-        middle = (first + end) // 2
-        yield from _parts(tree, first, middle)
-        yield from _parts(tree, middle, end)
-    else:
+def _parts(tree: _Tree) -> Iterator[_Node]:
+    """Trees of reasons for all leaves, each for as many neighbours as it has room for."""
+    first = 0
+    while first < tree.leaves:
+        part, first = _largest_part(tree, first)
         if part:
             yield part
+
+
+def _largest_part(tree: _Tree, first: int) -> tuple[_Node, int]:
+    """A tree of reasons for the leaves from `first`, and the leaf where it ends, by bisection."""
+    with suppress(TooManyLeaves):
+        return _Expansion(tree, first, tree.leaves).root(), tree.leaves
+    end, too_far = first + 1, tree.leaves
+    part = _Expansion(tree, first, end).root()
+    while too_far - end > 1:
+        middle = (end + too_far) // 2
+        try:
+            part, end = _Expansion(tree, first, middle).root(), middle
+        except TooManyLeaves:
+            too_far = middle
+    return part, end
 
 
 class _Expansion:

@@ -12,6 +12,8 @@ from loan_pipeline.errors import LoanPipelineError
 
 LARGEST_ACCOUNT_ID = 2**63 - 1
 ACCOUNT_FIELDS = ("account_id", "amount", "duration")
+_ACCOUNT_FIELDS = frozenset(ACCOUNT_FIELDS)
+_APPLICATION_FIELDS = frozenset(feature.name for feature in APPLICATION_FEATURES)
 _PAYMENTS = FEATURES_BY_NAME["payments"]
 
 
@@ -48,7 +50,7 @@ def read_account_request(values: Mapping[str, object]) -> tuple[int, float, floa
     Raises:
         InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
     """
-    problems = _unknown_fields(values, ACCOUNT_FIELDS)
+    problems = _unknown_fields(values, _ACCOUNT_FIELDS)
     account_id = values.get("account_id")
     if account_id is None:
         problems.append(Problem("account_id", "is missing"))
@@ -77,7 +79,7 @@ def read_application(values: Mapping[str, object]) -> dict[str, float]:
     Raises:
         InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
     """
-    problems = _unknown_fields(values, [feature.name for feature in APPLICATION_FEATURES])
+    problems = _unknown_fields(values, _APPLICATION_FIELDS)
     computed = values.get("payments") is None
     numbers = {
         feature.name: _read(feature, values, problems)
@@ -91,8 +93,10 @@ def read_application(values: Mapping[str, object]) -> dict[str, float]:
     return numbers
 
 
-def _unknown_fields(values: Mapping[str, object], known: Iterable[str]) -> list[Problem]:
-    unknown = sorted(values.keys() - set(known))
+def _unknown_fields(values: Mapping[str, object], known: frozenset[str]) -> list[Problem]:
+    if values.keys() <= known:
+        return []
+    unknown = sorted(values.keys() - known)
     return [Problem(name[:80], "is not a field of this request") for name in unknown[:20]]
 
 
