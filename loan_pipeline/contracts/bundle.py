@@ -6,9 +6,10 @@ A bundle is a folder `releases/<feature set>/<version>/` in the store:
     model.<kind>       the model, by the manifest's kind; nulls are NaN
       model.onnx       a graph: input `features` float32 [rows, features], output
                        `probability_paid_off` float32 [rows]. Of forests also `contributions`
-                       float32 [rows, features] to the score before its calibration, against the
-                       manifest's baseline, where the optional input `with_reasons` is true, and
-                       the metadata `slope`: the calibration's at the baseline
+                       float32 [explained, features] to the scores before calibration, against
+                       the manifest's baseline, of as many first rows as the optional input
+                       `explained_rows` int64 [1] says; and the metadata `slope`: the
+                       calibration's at the baseline
       model.autogluon  a gzipped tar of AutoGluon's predictor, which is pickles: served only where
                        the operator allows it
     accounts.sqlite    behavioural only: table account_features(account_id INTEGER PRIMARY KEY,
@@ -29,7 +30,7 @@ from loan_pipeline.contracts.features import FeatureSet
 BUNDLE_FORMAT = 1
 ONNX_INPUT = "features"
 ONNX_OUTPUT = "probability_paid_off"
-ONNX_WITH_REASONS = "with_reasons"
+ONNX_EXPLAINED = "explained_rows"
 ONNX_REASONS = "contributions"
 ONNX_SLOPE = "slope"
 ONNX, AUTOGLUON = "onnx", "autogluon"  # kinds of models

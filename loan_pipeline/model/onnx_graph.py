@@ -9,11 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from loan_pipeline.contracts.bundle import (
+    ONNX_EXPLAINED,
     ONNX_INPUT,
     ONNX_OUTPUT,
     ONNX_REASONS,
     ONNX_SLOPE,
-    ONNX_WITH_REASONS,
 )
 from loan_pipeline.model.calibration import SCORE_MARGIN, Platt
 from loan_pipeline.model.onnx_families import OPSETS, FittedGraph
@@ -38,6 +38,7 @@ class Graph:
         self._known: dict[tuple[str, float], str] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+        self._inputs = [self._described(ONNX_INPUT, [len(self.features)])]
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def average(self, models: WeightedModels) -> str:
@@ -52,11 +53,7 @@ class Graph:
     def forest(self, forest: Forest) -> str:
         """Add a forest that takes all features; its answers [rows, targets]."""
         output = self._name("forest")
-        node = onnx.NodeProto()
-        node.CopyFrom(forest.node)
-        node.input[:] = [self._with_nulls_as(ONNX_INPUT, forest.null_as)]
-        node.output[:] = [output]
-        self._nodes.append(node)
+        self._place(forest.node, self._with_nulls_as(ONNX_INPUT, forest.null_as), output)
         return output
 
     def answer_probability(self, score: str, platt: Platt) -> None:
@@ -67,36 +64,31 @@ class Graph:
         self._outputs.append(self._described(ONNX_OUTPUT, []))
 
     def answer_reasons(self, reasons: Forest, slope: float) -> None:
-        """Answer a score's reasons where they are asked for.
+        """Answer the reasons for the scores of the first rows, as many as are asked for.
 
         Args:
             reasons: the forest that tells them.
             slope: of the calibration near the typical loan, for whoever reads the graph.
         """
-        outside, self._nodes = self._nodes, []
-        told = self.forest(reasons)
-        width = len(self.features)
-        then = helper.make_graph(self._nodes, "told", [], [self._described(told, [width])])
-        self._nodes = []
-        nothing = self._node("Identity", [self._constant(np.empty((0, width), dtype=np.float32))])
-        other = helper.make_graph(self._nodes, "untold", [], [self._described(nothing, [width])])
-        self._nodes = outside
-        self._constants.append(numpy_helper.from_array(np.array(False), ONNX_WITH_REASONS))
-        branch = helper.make_node(
-            "If", [ONNX_WITH_REASONS], [ONNX_REASONS], then_branch=then, else_branch=other
-        )
-        self._nodes.append(branch)
-        self._outputs.append(self._described(ONNX_REASONS, [width]))
+        none = np.array([0], dtype=np.int64)
+        # An input with a constant of its name may be left out, and is that constant then.
+        self._constants.append(numpy_helper.from_array(none, ONNX_EXPLAINED))
+        self._inputs.append(helper.make_tensor_value_info(ONNX_EXPLAINED, TensorProto.INT64, [1]))
+        # A branch would hold the forest in memory several times over; no rows cost nothing either.
+        filled = self._with_nulls_as(ONNX_INPUT, reasons.null_as)
+        rows = self._node("Slice", [filled, self._constant(none), ONNX_EXPLAINED])
+        self._place(reasons.node, rows, ONNX_REASONS)
+        self._outputs.append(self._described(ONNX_REASONS, [len(self.features)], rows="explained"))
         self._notes[ONNX_SLOPE] = repr(slope)
 
     def _add(self, fitted: FittedGraph) -> str:
         """Add one converted model; its probability of "paid off"."""
         prefix = self._name("model") + "_"
-        probabilities = self._embed(fitted, prefix, self._inputs(fitted))
+        probabilities = self._embed(fitted, prefix, self._columns(fitted))
         paid_off = self._constant(np.array([-1], dtype=np.int64))
         return self._node("Gather", [probabilities, paid_off], axis=1)
 
-    def _inputs(self, fitted: FittedGraph) -> str:
+    def _columns(self, fitted: FittedGraph) -> str:
         """The columns that a model takes, with what it takes for nulls."""
         positions = [self.features.index(name) for name in fitted.columns]
         inputs = ONNX_INPUT
@@ -136,11 +128,9 @@ class Graph:
 
     def finish(self) -> onnx.ModelProto:
         """The graph, checked."""
-        inputs = [self._described(ONNX_INPUT, [len(self.features)])]
-        if ONNX_WITH_REASONS in {constant.name for constant in self._constants}:
-            # An input with a constant of its name may be left out and is that constant then.
-            inputs.append(helper.make_tensor_value_info(ONNX_WITH_REASONS, TensorProto.BOOL, []))
-        graph = helper.make_graph(self._nodes, "loan_model", inputs, self._outputs, self._constants)
+        graph = helper.make_graph(
+            self._nodes, "loan_model", self._inputs, self._outputs, self._constants
+        )
         model = helper.make_model(
             graph,
             producer_name="loan_pipeline",
@@ -151,8 +141,14 @@ class Graph:
         onnx.checker.check_model(model)
         return model
 
-    def _described(self, name: str, sizes: list[int]) -> onnx.ValueInfoProto:
-        shape: list[str | int | None] = ["rows", *sizes]
+    def _place(self, node: onnx.NodeProto, inputs: str, output: str) -> None:
+        placed = onnx.NodeProto()
+        placed.CopyFrom(node)
+        placed.input[:], placed.output[:] = [inputs], [output]
+        self._nodes.append(placed)
+
+    def _described(self, name: str, sizes: list[int], rows: str = "rows") -> onnx.ValueInfoProto:
+        shape: list[str | int | None] = [rows, *sizes]
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
     def _node(self, operation: str, inputs: list[str], **attributes: Any) -> str:
