@@ -134,18 +134,14 @@ def test_several_workers_agree_on_sessions_and_add_up_their_metrics(released, se
     assert server.stop() == 0
 
 
-def test_a_worker_is_ready_soon_and_small(released, serve):
-    started = time.monotonic()
+def test_a_worker_is_small_and_loads_only_what_it_needs(released, serve):
     server = serve(released)
     wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
-    seconds = time.monotonic() - started
     with httpx.Client(base_url=server.url, headers=HEADERS) as client:
         for _ in range(50):
             client.post(URL, content=BODY)
     (worker,) = psutil.Process(server.process.pid).children()
     assert worker.memory_info().rss < 200e6
-    # Twice the goal: this machine may be busy with other tests.
-    assert seconds < 4
     loaded = {path.split("/site-packages/")[-1].split("/")[0] for path in _mapped(worker)}
     assert loaded & {"onnxruntime"}
     assert not loaded & {"pandas", "pyarrow", "torch", "sklearn", "duckdb", "scipy"}
