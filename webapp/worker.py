@@ -91,21 +91,29 @@ def _serves_on(listener: socket.socket) -> bool:
     """Whether another process than this server's workers holds the listener.
 
     The master keeps it while it replaces workers, and a new master takes it over in an upgrade;
-    a server that stops closes it before it tells its workers to end.
+    a server that stops closes it before it tells its workers to end. Where that cannot be told, the
+    door stays open.
     """
     inode = os.fstat(listener.fileno()).st_ino
-    for process in Path("/proc").glob("[0-9]*"):
+    master = os.getppid()
+    try:
+        if _holds(master, inode):
+            return True
+    except OSError:  # no /proc, or the master runs as somebody else
+        return True
+    for process in (int(found.name) for found in Path("/proc").glob("[0-9]*")):
         try:
-            if _parent(process) == os.getppid():
-                continue
-            held = any(found.stat().st_ino == inode for found in (process / "fd").iterdir())
+            if _parent(process) != master and _holds(process, inode):
+                return True
         except OSError:  # ended meanwhile, or somebody else's
             continue
-        if held:
-            return True
-    return not Path("/proc/self/fd").exists()  # cannot tell: leave the door open
+    return False
 
 
-def _parent(process: Path) -> int:
+def _holds(process: int, inode: int) -> bool:
+    return any(found.stat().st_ino == inode for found in Path(f"/proc/{process}/fd").iterdir())
+
+
+def _parent(process: int) -> int:
     # The name may hold anything, brackets and blanks too; the state and the parent follow it.
-    return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
