@@ -80,6 +80,8 @@ def _folder(snapshot_id: str) -> str:
 def _read(store: Store, key: str, columns: list[str] | None) -> "pd.DataFrame":
     import pyarrow.parquet as pq
 
-    read = pq.read_table(io.BytesIO(store.read(key)), columns=columns)
+    # `read_table` leaves the file to threads of its own, which abort a process that ends meanwhile.
+    with pq.ParquetFile(io.BytesIO(store.read(key))) as file:
+        read = file.read(columns, use_threads=False)
     rows: pd.DataFrame = read.to_pandas(date_as_object=False)
     return rows
