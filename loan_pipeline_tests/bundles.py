@@ -28,6 +28,7 @@ from loan_pipeline.contracts.bundle import (
 )
 from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
 
+MODEL_FILE = model_file(ONNX)
 ACCOUNTS = (1, 2, 1787)
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><path d="M0 9L9 0"/></svg>'
 

@@ -34,7 +34,6 @@ ONNX_EXPLAINED = "explained_rows"
 ONNX_REASONS = "contributions"
 ONNX_SLOPE = "slope"
 ONNX, AUTOGLUON = "onnx", "autogluon"  # kinds of models
-MODEL_FILE = "model.onnx"
 ACCOUNTS_FILE = "accounts.sqlite"
 METRICS_FILE = "metrics.json"
 MANIFEST_FILE = "manifest.json"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from loan_pipeline.contracts.bundle import ACCOUNTS_FILE, MANIFEST_FILE, MODEL_FILE
+from loan_pipeline.contracts.bundle import ACCOUNTS_FILE, MANIFEST_FILE
 from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.scorer import Scorer
-from loan_pipeline_tests.bundles import write_bundle
+from loan_pipeline_tests.bundles import MODEL_FILE, write_bundle
 
 pytestmark = pytest.mark.fast
 

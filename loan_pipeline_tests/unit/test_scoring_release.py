@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from loan_pipeline.contracts.bundle import MODEL_FILE
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.lake.store import open_store
 from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.release import NoRelease, fetch_release, latest_version
-from loan_pipeline_tests.bundles import release_bundle
+from loan_pipeline_tests.bundles import MODEL_FILE, release_bundle
 
 pytestmark = pytest.mark.fast
 

@@ -12,9 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from loan_pipeline.contracts.bundle import MODEL_FILE
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
-from loan_pipeline_tests.bundles import release_bundle
+from loan_pipeline_tests.bundles import MODEL_FILE, release_bundle
 
 URL = "/api/v1/predictions"
 BODY = json.dumps({"account_id": 1, "amount": 96_000, "duration": 24})

@@ -5,8 +5,7 @@ import json
 import boto3
 import pytest
 
-from loan_pipeline.contracts.bundle import MODEL_FILE
-from loan_pipeline_tests.bundles import release_bundle, write_bundle
+from loan_pipeline_tests.bundles import MODEL_FILE, release_bundle, write_bundle
 
 NEWER = "20261123T120000Z-00000002"
 BODY = {"account_id": 1, "amount": 96_000, "duration": 24}
