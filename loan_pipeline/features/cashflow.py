@@ -3,19 +3,19 @@
 import ibis
 from ibis import _
 
-from loan_pipeline.features.history import DAYS_PER_MONTH, KEYS, hellers, in_czk, std_czk
+from loan_pipeline.features.history import DAYS_PER_MONTH, KEYS, hellers, in_czk, std_czk, total
 
 
 def overall(known: ibis.Table) -> ibis.Table:
     """One row per key with transactions: `known` is of `history.transactions_before`."""
     amount, count = known.amount, known.count()
-    transferred = hellers(amount.sum(where=known.transfer)).fill_null(0)
+    transferred = total(amount, known.transfer).fill_null(0)
     return known.group_by(*KEYS).aggregate(
         transaction_count=count,
-        transaction_amount_mean_czk=in_czk(hellers(amount.sum()) / count),
-        balance_mean_czk=in_czk(hellers(known.balance.sum()) / count),
+        transaction_amount_mean_czk=in_czk(total(amount) / count),
+        balance_mean_czk=in_czk(total(known.balance) / count),
         balance_below_zero_count=known.count(where=known.balance < 0),
-        penalty_interest_czk=in_czk(hellers(amount.sum(where=known.penalty))),
+        penalty_interest_czk=in_czk(total(amount, known.penalty)),
         days_since_income=known.days_before.min(where=known.income),
         transfers_mean_monthly_czk=in_czk(transferred * DAYS_PER_MONTH / known.days_before.max()),
         transfer_recipient_count=known.recipient.nunique(where=known.transfer),
@@ -30,9 +30,9 @@ def regular_income(recent: ibis.Table) -> ibis.Table:
     """
     amounts = recent.filter(recent.income).group_by(*KEYS, "amount")
     amounts = amounts.aggregate(times=_.count(), total=_.amount.sum())
-    regular = hellers(amounts.total.sum(where=amounts.times > 1)).fill_null(0)
+    regular = total(amounts.total, amounts.times > 1).fill_null(0)
     return amounts.group_by(*KEYS).aggregate(
-        income_regular_share_12m=regular / hellers(amounts.total.sum())
+        income_regular_share_12m=regular / total(amounts.total)
     )
 
 

@@ -102,6 +102,12 @@ def hellers(czk: ibis.Value) -> ibis.Value:
     return (czk * 100).cast("int64")
 
 
+def total(czk: ibis.Value, where: ibis.Value | None = None) -> ibis.Value:
+    """The sum of amounts (decimals) in hellers, int64, null where there is none."""
+    # Engines sum decimals with 38 digits, in which all further arithmetic is slow.
+    return hellers(czk.sum(where=where).cast("decimal(18, 2)"))
+
+
 def std_czk(hellers: ibis.Value, count: ibis.Value, where: ibis.Value | None = None) -> ibis.Value:
     """Standard deviation (of the population) of amounts, to the crown below, in CZK.
 

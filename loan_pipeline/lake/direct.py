@@ -174,24 +174,21 @@ class _TableWriter:
 def encode(table: Table, rows: pa.Table) -> bytes:
     """The rows as one Parquet file.
 
-    Columns whose values repeat (texts, dates, references) are dictionaries in gzip, as RDS writes
-    them; on keys and amounts gzip takes ten times as long as Snappy for a few per cent of size.
+    Texts repeat: they are dictionaries in gzip, as RDS writes them. Numbers and dates, decimals
+    too, are stored as differences: smaller than plain values are in gzip, and faster to write and
+    to read.
     """
-    references = {key.column for key in table.foreign_keys}
-    repeating = [
-        column.name
-        for column in table.columns
-        if column.kind in ("text", "date") or column.name in references
-    ]
+    texts = [column.name for column in table.columns if column.kind == "text"]
+    numbers = [name for name in table.column_names if name not in texts]
     output = pa.BufferOutputStream()
     pq.write_table(
         rows,
         output,
-        use_dictionary=repeating,
-        compression={
-            name: "gzip" if name in repeating else "snappy" for name in table.column_names
-        },
-        compression_level=dict.fromkeys(repeating, 1),
+        use_dictionary=texts,
+        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+        store_decimal_as_integer=True,
+        compression=dict.fromkeys(texts, "gzip") | dict.fromkeys(numbers, "snappy"),
+        compression_level=dict.fromkeys(texts, 1),
         row_group_size=ROWS_PER_FILE,
     )
     return bytes(output.getvalue())
