@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 access = logging.getLogger("webapp.access")
+logger = logging.getLogger(__name__)
 # Names in WSGI's environ: whoever answers a request finds its id and leaves its endpoint there.
 REQUEST_ID = "loan_pipeline.request_id"
 ENDPOINT = "loan_pipeline.endpoint"
@@ -67,13 +68,15 @@ class AccessLog:
         """Count and log what waits."""
         lines = []
         with self._writing:
-            while self._waiting:
-                told = self._waiting.popleft()
-                told.metrics.served(told.endpoint, told.status, told.seconds)
-                if told.endpoint not in _QUIET:
-                    lines.append(_line(told))
-            if lines:
-                access.info("", extra={"lines": lines})
+            try:
+                while self._waiting:
+                    told = self._waiting.popleft()
+                    if told.endpoint not in _QUIET:
+                        lines.append(_line(told))
+                    told.metrics.served(told.endpoint, told.status, told.seconds)
+            finally:  # what was answered is told, counted or not
+                if lines:
+                    access.info("", extra={"lines": lines})
 
     def _start(self) -> None:
         with self._starting:
@@ -87,7 +90,10 @@ class AccessLog:
     def _write_on(self) -> None:
         while True:
             time.sleep(_SECONDS_BETWEEN_WRITES)
-            self.write()
+            try:
+                self.write()
+            except Exception:  # a full disk under the metrics, say: later requests count again
+                logger.exception("requests were answered, but could not be counted")
 
 
 access_log = AccessLog()

@@ -1,13 +1,15 @@
 """The JSON API: answers, problems, keys, limits."""
 
 import json
+import time
 
 import jsonschema
 import pytest
 
 from loan_pipeline_tests.bundles import application_fields
 from webapp.jsonlog import JsonFormatter
-from webapp.telemetry import access_log
+from webapp.metrics import Metrics
+from webapp.telemetry import AccessLog, Told, access_log
 
 pytestmark = pytest.mark.fast
 
@@ -176,6 +178,39 @@ def test_each_request_leaves_one_line_of_structured_log(client, caplog):
     assert line["path"] == URL
     assert line["status"] == 200
     assert line["milliseconds"] > 0
+
+
+def test_requests_that_cannot_be_counted_are_logged_and_later_ones_counted(caplog):
+    class FullDisk(Metrics):
+        full = True
+
+        def served(self, *told) -> None:
+            if self.full:
+                raise OSError("no space left")
+            super().served(*told)
+
+    log, metrics = AccessLog(), FullDisk()
+
+    def served(path):
+        log.add(Told(metrics, 0.0, "pages.form", 0.1, "id", None, "GET", path, 200))
+
+    def wait_for(happened):
+        deadline = time.monotonic() + 10
+        while not happened():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def paths_logged():
+        records = [record for record in caplog.records if record.name == "webapp.access"]
+        return [line["path"] for record in records for line in record.lines]
+
+    with caplog.at_level("INFO"):
+        served("/first")
+        wait_for(lambda: "no space left" in caplog.text)
+        metrics.full = False
+        served("/second")
+        wait_for(lambda: b"loan_requests_total{" in metrics.text())
+    assert paths_logged() == ["/first", "/second"]
 
 
 @pytest.mark.parametrize("text", ["", "600", "600/day", "many/minute", "-1/minute"])
