@@ -12,12 +12,10 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.lake.store import open_store
-from loan_pipeline.model.backtest import backtest, cross_validate
 from loan_pipeline.model.bundle import Origin, write_bundle
 from loan_pipeline.model.calibration import Platt
 from loan_pipeline.model.errors import NotExportable, TrainingFailed, UnsuitableLoans
@@ -229,38 +227,6 @@ def test_the_twin_did_not_see_the_loans_of_the_test(twin: TrainedPredictor):
     np.testing.assert_array_equal(
         score_loans(twin, newer).probabilities, score_loans(twin, changed).probabilities
     )
-
-
-def test_a_backtest_answers_exactly_what_was_agreed_and_repeats_itself():
-    arguments = {"feature_set": "application", "chosen": QUICK, "seed": 3}
-    first, again = (backtest(LOANS, date(1995, 12, 31), **arguments) for _ in range(2))
-    assert list(first) == [
-        *("n_train", "n_test", "bad_train", "bad_test", "roc_auc", "average_precision"),
-        *("balanced_accuracy", "brier", "threshold", "seconds_train", "leaderboard"),
-    ]
-    until = pd.Timestamp("1995-12-31")
-    assert first["n_train"] == (LOANS["date"] <= until).sum()
-    assert first["bad_test"] == LOANS.loc[LOANS["date"] > until, "status"].isin(["B", "D"]).sum()
-    assert first["roc_auc"] > 0.8
-    names = {row["model"].split("_")[0] for row in first["leaderboard"]}
-    assert names == {"LogScaleExtraTrees", "LinearModel", "WeightedEnsemble"}
-    for answer in (first, again):
-        answer.pop("seconds_train")
-        for row in answer["leaderboard"]:
-            row.pop("seconds_train")
-    assert first == again
-
-
-def test_cross_validation_measures_every_loan_once_per_repeat():
-    answer = cross_validate(LOANS, feature_set="application", chosen=QUICK, repeats=2, folds=3)
-    assert (answer["n"], answer["repeats"], answer["folds"]) == (240, 2, 3)
-    assert answer["metrics"]["roc_auc"]["mean"] > 0.8
-    assert answer["metrics"]["roc_auc"]["standard_deviation"] > 0
-
-
-def test_a_date_before_all_loans_is_refused():
-    with pytest.raises(UnsuitableLoans, match="training up to 1990-01-01"):
-        backtest(LOANS, date(1990, 1, 1), feature_set="application", chosen=QUICK)
 
 
 def test_a_feature_without_any_value_is_refused_by_name(tmp_path: Path):
