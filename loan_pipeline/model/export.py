@@ -50,15 +50,16 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
 
 
 def _weighted_models(trained: TrainedPredictor) -> Iterator[tuple[float, list[FittedGraph]]]:
-    """Every member's weight with the graphs of its folds. AutoGluon has no public way to these."""
+    """Every member's weight with its graphs. AutoGluon has no public way to these."""
     trainer = trained.predictor._trainer
     ensemble = trainer.load_model(trained.predictor.model_best)
     weights = _ensemble_weights(ensemble)
+    refitted = trained.predictor.model_refit_map()  # the weights go by the names of the bags
     for name, weight in weights.items():
-        member: Any = trainer.load_model(name)
+        member: Any = trainer.load_model(refitted.get(name, name))
         children = [member.load_child(child) for child in member.models]
         if not children:
-            raise NotExportable(f"model {name} kept no trained folds: train it again")
+            raise NotExportable(f"model {name} kept nothing trained: train it again")
         yield weight, [convert(child) for child in children]
 
 

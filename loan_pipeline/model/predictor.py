@@ -76,9 +76,14 @@ class TrainedPredictor:
         return self.calibration.apply(self._scores(inputs))
 
     def scores_by_model(self, loans: pd.DataFrame) -> dict[str, FloatArray]:
-        """Uncalibrated scores of every model, the ensemble among them, by its name."""
+        """Uncalibrated scores of every model, the ensemble among them, by its name.
+
+        Of a bag and the model that learned from all loans in its place, the latter.
+        """
         inputs = model_inputs(loans, self.facts.feature_set)
-        return {name: self._scores(inputs, name) for name in self.predictor.model_names()}
+        bags = self.predictor.model_refit_map()
+        names = [name for name in self.predictor.model_names() if name not in bags]
+        return {name: self._scores(inputs, name) for name in names}
 
     def seconds_by_model(self) -> dict[str, float]:
         """Seconds that training took, by model, without the models that it averages."""

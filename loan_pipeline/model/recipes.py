@@ -41,7 +41,9 @@ class Recipe:
     Attributes:
         summary: one line for people.
         members: the models, in the order of training.
-        bag_folds: folds of a bag, 0 for one hold-out instead.
+        bag_folds: parts of the loans, each scored by models that learned from the others, for
+            calibration and measuring; what serves then learns from all. 0: one hold-out, AutoGluon
+            decides.
         bag_sets: how often the bag is repeated with other folds.
         presets: AutoGluon's presets, where the recipe takes one.
         fixed_weights: average the members by their weights; otherwise AutoGluon selects greedily.
@@ -102,17 +104,16 @@ def require_exportable(chosen: Recipe) -> None:
     )
 
 
-# `bootstrap` gives out-of-bag predictions, so that one forest over all loans serves instead of a
-# bag of forests over parts of them. Classes are weighed by subsample: with weights for all loans
-# scikit-learn draws the bootstrap by them, while AutoGluon tells seen loans by an unweighted draw.
 def _extra_trees(name: str, weight: float = 1.0, **parameters: Any) -> Member:
     defaults: dict[str, Any] = {
         "n_estimators": 60,
-        "class_weight": "balanced_subsample",
-        "bootstrap": True,
+        "class_weight": "balanced",
         # Small trees rank as well, and their exact reasons cost a tenth of a millisecond.
         "max_depth": 7,
         "max_leaf_nodes": 20,
+        # With few bad loans, each tree learns from all of them; folds tell what it is worth.
+        "bootstrap": False,
+        "ag_args_ensemble": {"use_child_oof": False},
     }
     return Member("LOGXT", name, weight, {"criterion": "entropy", **defaults, **parameters})
 

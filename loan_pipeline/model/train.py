@@ -167,6 +167,8 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
             learner_kwargs={"random_state": seed},
         )
         predictor.fit(table, **arguments)
+        if chosen.bag_folds:
+            predictor.refit_full(set_best_to_refit_full=True)
     return predictor
 
 
