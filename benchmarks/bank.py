@@ -6,6 +6,7 @@ that are ready, into tables of the same keys, one after the other.
 
 import multiprocessing
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy
 
+from benchmarks.timing import alternating, peak_bytes
 from loan_pipeline.bank.address import parse_address
 from loan_pipeline.bank.connection import connected
 from loan_pipeline.bank.database import open_bank
@@ -61,7 +63,7 @@ def _fill(url: str, peer_url: str, files: Path) -> dict[str, Any]:
             frame = reader.batches(table).read_pandas(date_as_object=True)
             frame.to_csv(files / f"{table.name}.load", index=False, header=False, na_rep="\\N")
 
-    ours, peer = _alternating(
+    ours, peer = alternating(
         lambda: bank.fill(open_source(str(files))),
         lambda: _load_data(peer_url, files),
         repeats=FILL_REPEATS,
@@ -105,7 +107,7 @@ def _read(url: str, files: Path) -> dict[str, Any]:
         ours.append(_in_a_process(_read_ours, url))
         if turn == 0:  # it takes long enough to be told apart
             peer.append(_in_a_process(_read_pandas, url))
-    seconds = min(second for second, _, _ in ours)
+    seconds = statistics.median(second for second, _, _ in ours)
     times = peer[0][0] / seconds
     assert ours[0][1] == peer[0][1], "both must read the same number of rows"
     print(f"read, {ours[0][1]:,} transactions: ours {seconds:.2f} s, process {ours[0][2]} MB; "
@@ -126,7 +128,7 @@ def _read_ours(url: str) -> tuple[float, int, int]:
     started = time.perf_counter()
     with open_bank(Settings(database_url=url)).reading() as reader:
         rows = sum(batch.num_rows for batch in reader.batches(TRANS))
-    return time.perf_counter() - started, rows, _peak_megabytes()
+    return time.perf_counter() - started, rows, peak_bytes() // 1_000_000
 
 
 def _read_pandas(url: str) -> tuple[float, int, int]:
@@ -134,17 +136,7 @@ def _read_pandas(url: str) -> tuple[float, int, int]:
     started = time.perf_counter()
     with engine.connect() as connection:
         rows = len(pd.read_sql(sqlalchemy.text("SELECT * FROM trans"), connection))
-    return time.perf_counter() - started, rows, _peak_megabytes()
-
-
-def _peak_megabytes() -> int:
-    """The most that this process ever held (getrusage would count its parent's too)."""
-    [line] = [
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    ]
-    return int(line.split()[1]) // 1024
+    return time.perf_counter() - started, rows, peak_bytes() // 1_000_000
 
 
 def _in_a_process(
@@ -153,19 +145,6 @@ def _in_a_process(
     """In a process of its own, so that its peak of memory is its own too."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(work, (url,))
-
-
-def _alternating(
-    ours: Callable[[], object], peer: Callable[[], object], *, repeats: int
-) -> tuple[float, float]:
-    """The best seconds of each, taken in turn: what else runs can only make a run slower."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for run, measured in zip((ours, peer), seconds, strict=True):
-            started = time.perf_counter()
-            run()
-            measured.append(time.perf_counter() - started)
-    return min(seconds[0]), min(seconds[1])
 
 
 if __name__ == "__main__":

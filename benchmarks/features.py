@@ -7,8 +7,6 @@ scale 1, so Polars runs at the larger scales too.
 
 import json
 import os
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ import duckdb
 import pandas as pd
 
 from benchmarks import features_pandas, features_polars
+from benchmarks.timing import alternating, peak_bytes
 from loan_pipeline.bank.sample import SampleSource
 from loan_pipeline.bank.sample.snapshot import write_parquet
 from loan_pipeline.contracts.snapshot import SnapshotManifest
@@ -90,13 +89,7 @@ def _peers(folder: Path) -> dict[str, Any]:
     values = {name: run() for name, run in runs.items()}
     same_values(values["ours"], values["pandas"])
     same_values(values["ours"], values["polars"])
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(REPEATS):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - started)
-    seconds = {name: statistics.median(measured) for name, measured in times.items()}
+    seconds = dict(zip(runs, alternating(*runs.values(), repeats=REPEATS), strict=True))
     rows = manifest.tables["trans"].rows
     pandas_ratio = seconds["pandas"] / seconds["ours"]
     polars_ratio = seconds["ours"] / seconds["polars"]
@@ -188,16 +181,7 @@ def _measure(engine: str, folder: Path, as_of: date) -> dict[str, float]:
         with duckdb_connection() as connection:
             tables = {name: connection.read_parquet(path) for name, path in files.items()}
             serving_features(tables, as_of).to_parquet(out)
-    return {"seconds": time.perf_counter() - started, "peak_gb": _peak_bytes() / 1e9}
-
-
-def _peak_bytes() -> int:
-    """The process's own peak; `ru_maxrss` would count the parent's from before `exec`."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: bytes
-    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
+    return {"seconds": time.perf_counter() - started, "peak_gb": peak_bytes() / 1e9}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,7 @@ Ours does more than either: one consistent read, checksums, a manifest and an at
 """
 
 import shutil
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import duckdb
 import pandas as pd
 import sqlalchemy
 
+from benchmarks.timing import alternating
 from loan_pipeline.bank.database import Bank, open_bank
 from loan_pipeline.bank.embedded import EmbeddedBank
 from loan_pipeline.bank.source import open_source
@@ -43,7 +41,7 @@ def _embedded(folder: Path) -> dict[str, Any]:
     path = folder / "bank.duckdb"
     bank = EmbeddedBank(path)
     rows = sum(bank.fill(open_source("sample:scale=1")).values())
-    ours, peer = _alternating(
+    ours, peer = alternating(
         lambda: _export(bank, folder), lambda: _copy(path, folder), repeats=REPEATS
     )
     print(f"embedded bank, {rows:,} rows: ours {ours:.2f} s, DuckDB's COPY {peer:.2f} s, "
@@ -66,7 +64,7 @@ def _mariadb(folder: Path) -> dict[str, Any]:
         url = server.new_database("financial")
         bank = open_bank(Settings(database_url=url))
         rows = sum(bank.fill(open_source("sample:scale=1")).values())
-        ours, peer = _alternating(
+        ours, peer = alternating(
             lambda: _export(bank, folder), lambda: _pandas(url, folder), repeats=2
         )
     finally:
@@ -101,19 +99,6 @@ def _pandas(url: str, folder: Path) -> None:
             frame = pd.read_sql(sqlalchemy.text(f"SELECT * FROM `{table.name}`"), connection)
             frame.to_parquet(folder / f"{table.name}.parquet")
     engine.dispose()
-
-
-def _alternating(
-    ours: Callable[[], None], peer: Callable[[], None], *, repeats: int
-) -> tuple[float, float]:
-    """The median seconds of each, taken in turn so that both meet the same machine."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for run, measured in zip((ours, peer), seconds, strict=True):
-            started = time.perf_counter()
-            run()
-            measured.append(time.perf_counter() - started)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
 if __name__ == "__main__":
