@@ -13,7 +13,7 @@ from webapp.services import services
 model_page = Blueprint("model_page", __name__, url_prefix="/model")
 
 SAMPLES = {
-    "cross_validation": "Repeated cross-validation",
+    "cross_validation": "Cross-validation: learned from some loans, tested on the others",
     "out_of_time": "Out of time: learned from earlier loans, tested on later ones",
 }
 # The first ones stand on the page, the others fold away.

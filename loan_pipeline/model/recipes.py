@@ -127,6 +127,7 @@ DEFAULT = Recipe(
         _extra_trees("Half", max_features=0.5),
     ),
     bag_folds=5,
+    bag_sets=3,
 )
 
 QUICK = Recipe(
