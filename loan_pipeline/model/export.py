@@ -1,4 +1,4 @@
-"""From a trained predictor to one ONNX graph: bags, fixed weights and calibration joined.
+"""From a trained predictor to one ONNX graph: members, their weights and calibration joined.
 
 The graph takes every feature of the set in the contract's order and answers the calibrated
 probability of "paid off", needing neither AutoGluon nor a pickle. Where all members are forests it
@@ -34,10 +34,10 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     """
     require_exportable(recipe(trained.facts.recipe))
     with quiet.libraries():
-        models = list(_weighted_models(trained))
+        members = list(_weighted_members(trained))
     graph = Graph([feature.name for feature in feature_set(trained.facts.feature_set)])
-    forest = joined(models, graph.features)
-    score = graph.average(models) if forest is None else graph.forest(forest)
+    forest = joined(members, graph.features)
+    score = graph.average(members) if forest is None else graph.forest(forest)
     graph.answer_probability(score, trained.calibration)
     if forest is not None:
         with suppress(TooManyLeaves):  # the scorer then estimates them
@@ -49,18 +49,16 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     return graph.finish()
 
 
-def _weighted_models(trained: TrainedPredictor) -> Iterator[tuple[float, list[FittedGraph]]]:
-    """Every member's weight with its graphs. AutoGluon has no public way to these."""
+def _weighted_members(trained: TrainedPredictor) -> Iterator[tuple[float, FittedGraph]]:
+    """Every member's weight and graph. AutoGluon has no public way to these."""
     trainer = trained.predictor._trainer
     ensemble = trainer.load_model(trained.predictor.model_best)
-    weights = _ensemble_weights(ensemble)
     refitted = trained.predictor.model_refit_map()  # the weights go by the names of the bags
-    for name, weight in weights.items():
+    for name, weight in _ensemble_weights(ensemble).items():
         member: Any = trainer.load_model(refitted.get(name, name))
-        children = [member.load_child(child) for child in member.models]
-        if not children:
-            raise NotExportable(f"model {name} kept nothing trained: train it again")
-        yield weight, [convert(child) for child in children]
+        if len(member.models) != 1:
+            raise NotExportable(f"model {name} did not learn from all loans: train it again")
+        yield weight, convert(member.load_child(member.models[0]))
 
 
 def _ensemble_weights(ensemble: Any) -> dict[str, float]:

@@ -22,31 +22,28 @@ class Forest:
     null_as: float
 
 
-def joined(
-    models: Sequence[tuple[float, Sequence[FittedGraph]]], features: Sequence[str]
-) -> Forest | None:
+def joined(members: Sequence[tuple[float, FittedGraph]], features: Sequence[str]) -> Forest | None:
     """The weighted mean of forests as one forest.
 
     Args:
-        models: each member's weight and folds.
+        members: each with its weight.
         features: names of the columns that the forest is to take.
 
     Returns:
         None where a member is no forest, or two take different numbers for nulls.
     """
-    folds = [(weight / len(folds), fitted) for weight, folds in models for fitted in folds]
-    nulls_as = {fitted.null_as for _, fitted in folds}
-    if len(nulls_as) != 1 or not all(fitted.is_forest for _, fitted in folds):
+    nulls_as = {fitted.null_as for _, fitted in members}
+    if len(nulls_as) != 1 or not all(fitted.is_forest for _, fitted in members):
         return None
     (null_as,) = nulls_as
     joint: dict[str, Any] = {"n_targets": 1}
     trees = 0
-    for factor, fitted in folds:
+    for share, fitted in members:
         (node,) = fitted.model.graph.node
         own = {a.name: helper.get_attribute_value(a) for a in node.attribute if _is_list(a.name)}
         places = [features.index(column) for column in fitted.columns]
         own["nodes_featureids"] = [places[column] for column in own["nodes_featureids"]]
-        own["target_weights"] = [factor * weight for weight in own["target_weights"]]
+        own["target_weights"] = [share * weight for weight in own["target_weights"]]
         last = max(own["nodes_treeids"])
         for name in ("nodes_treeids", "target_treeids"):
             own[name] = [trees + tree for tree in own[name]]

@@ -21,8 +21,6 @@ from loan_pipeline.model.onnx_forests import Forest
 
 _IR_VERSION = 8
 
-WeightedModels = list[tuple[float, list[FittedGraph]]]
-
 
 class Graph:
     """Collects nodes under names of their own; scores and probabilities have the shape [rows, 1].
@@ -41,14 +39,9 @@ class Graph:
         self._inputs = [self._described(ONNX_INPUT, [len(self.features)])]
         self._outputs: list[onnx.ValueInfoProto] = []
 
-    def average(self, models: WeightedModels) -> str:
-        """Add the members, each with its weight and folds; the weighted mean of their scores."""
-        return self._total(
-            [
-                self._scaled(self._total([*map(self._add, folds)]), weight / len(folds))
-                for weight, folds in models
-            ]
-        )
+    def average(self, members: Sequence[tuple[float, FittedGraph]]) -> str:
+        """Add the members, each with its weight; the weighted mean of their scores."""
+        return self._total([self._scaled(self._add(fitted), share) for share, fitted in members])
 
     def forest(self, forest: Forest) -> str:
         """Add a forest that takes all features; its answers [rows, targets]."""
