@@ -7,6 +7,7 @@ scale 1, so Polars runs at the larger scales too.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
 from loan_pipeline.lake.store import open_store
 
 REPEATS = 5
+GROWTH_REPEATS = 3
 PANDAS_RATIO_WANTED = 4.0
 POLARS_RATIO_ALLOWED = 1.2
 MEMORY_ALLOWED_GB = 4.0
@@ -118,8 +120,7 @@ def _growth() -> list[dict[str, float]]:
             copied = folder / f"copies-{copies}"
             _copy(paths, copied, copies)
             os.sync()  # or the disk still writes while the features are measured
-            seconds, peak_gb = _in_own_process("ours", copied, manifest.as_of)
-            peer_seconds, peer_peak_gb = _in_own_process("polars", copied, manifest.as_of)
+            seconds, peak_gb, peer_seconds, peer_peak_gb = _in_own_processes(copied, manifest.as_of)
             rows = manifest.tables["trans"].rows * copies
             figures = {
                 "scale": copies,
@@ -162,11 +163,22 @@ def _copy(paths: dict[str, list[Path]], folder: Path, copies: int) -> None:
             )
 
 
-def _in_own_process(engine: str, folder: Path, as_of: date) -> tuple[float, float]:
-    """Seconds and gigabytes: the peak memory of a process of its own is the features' alone."""
-    command = [sys.executable, "-m", "benchmarks.features", engine, str(folder), as_of.isoformat()]
-    answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return answer["seconds"], answer["peak_gb"]
+def _in_own_processes(folder: Path, as_of: date) -> list[float]:
+    """Median seconds and gigabytes of ours and of Polars, in turn.
+
+    The peak memory of a process of its own is the features' alone.
+    """
+    runs = []
+    for _ in range(GROWTH_REPEATS):
+        figures = []
+        for engine in ("ours", "polars"):
+            command = [sys.executable, "-m", "benchmarks.features", engine, str(folder)]
+            command.append(as_of.isoformat())
+            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+            measured = json.loads(answer)
+            figures += [measured["seconds"], measured["peak_gb"]]
+        runs.append(figures)
+    return [statistics.median(column) for column in zip(*runs, strict=True)]
 
 
 def _measure(engine: str, folder: Path, as_of: date) -> dict[str, float]:
