@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 
 from benchmarks import features_pandas, features_polars
 from benchmarks.timing import alternating, peak_bytes
@@ -26,8 +27,8 @@ from loan_pipeline.bank.sample import SampleSource
 from loan_pipeline.bank.sample.snapshot import write_parquet
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.features import serving_features
-from loan_pipeline.features.engine import duckdb_connection, engine_tables
+from loan_pipeline.features.compiled import compute
+from loan_pipeline.features.engine import duckdb_connection, feature_batches
 from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
 from loan_pipeline.lake.store import open_store
 
@@ -51,11 +52,7 @@ def ours(folder: Path) -> pd.DataFrame:
     """The features as the pipeline computes them, from the snapshot's files."""
     store = open_store(folder.as_uri())
     manifest = latest_snapshot(store)
-    # In batches, as the pipeline reads them: `to_pyarrow` would have DuckDB plan the query twice.
-    with (
-        engine_tables(store, manifest) as tables,
-        serving_features(tables, manifest.as_of).to_pyarrow_batches() as batches,
-    ):
+    with feature_batches(store, manifest, "account_features") as batches:
         frame: pd.DataFrame = batches.read_pandas()
     return frame.sort_values("account_id", ignore_index=True).drop(columns="as_of_date")
 
@@ -191,8 +188,12 @@ def _measure(engine: str, folder: Path, as_of: date) -> dict[str, float]:
         features_polars.account_features(paths, as_of).write_parquet(out)
     else:
         with duckdb_connection() as connection:
-            tables = {name: connection.read_parquet(path) for name, path in files.items()}
-            serving_features(tables, as_of).to_parquet(out)
+            for name, path in files.items():
+                connection.read_parquet(path, table_name=name)
+            batches = compute(connection.con, "account_features", as_of)
+            with pq.ParquetWriter(out, batches.schema) as file:
+                for batch in batches:
+                    file.write_batch(batch)
     return {"seconds": time.perf_counter() - started, "peak_gb": peak_bytes() / 1e9}
 
 

@@ -7,14 +7,12 @@ figure measured here is a figure of the product.
 import tempfile
 from pathlib import Path
 
-import ibis
 import pandas as pd
 
 from loan_pipeline.bank.embedded import EmbeddedBank
 from loan_pipeline.bank.source import open_source
-from loan_pipeline.features import loan_features
+from loan_pipeline.features.engine import feature_batches
 from loan_pipeline.lake.direct import export_direct
-from loan_pipeline.lake.reader import open_snapshot
 from loan_pipeline.lake.store import open_store
 
 
@@ -25,7 +23,7 @@ def loans_from(source: str) -> pd.DataFrame:
         source: `sample`, a folder of PKDD'99 files, or another source that the embedded bank takes.
 
     Returns:
-        One row per loan, as `features.loan_features` makes them.
+        One row per loan, as `features.loan_features` makes them; dates as `datetime64`.
     """
     with tempfile.TemporaryDirectory(prefix="loan-pipeline-") as folder:
         home = Path(folder)
@@ -33,10 +31,6 @@ def loans_from(source: str) -> pd.DataFrame:
         bank.fill(open_source(source))
         store = open_store((home / "lake").as_uri())
         snapshot = export_direct(bank, store, source=bank.filled_from())
-        connection = ibis.duckdb.connect()
-        try:
-            tables = open_snapshot(store, snapshot, connection)
-            loans: pd.DataFrame = loan_features(tables).to_pandas()
-        finally:
-            connection.disconnect()
+        with feature_batches(store, snapshot, "loan_features") as batches:
+            loans: pd.DataFrame = batches.read_all().to_pandas(date_as_object=False)
     return loans

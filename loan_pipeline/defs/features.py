@@ -1,30 +1,23 @@
 """The two feature tables: loans as of their own dates, accounts as of the snapshot."""
 
-from collections.abc import Callable, Mapping
-
 import dagster as dg
-import ibis
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.resources import LakeResource
-from loan_pipeline.features import loan_features as build_loan_features
-from loan_pipeline.features import serving_features
-from loan_pipeline.features.engine import engine_tables
+from loan_pipeline.features.engine import feature_batches
 from loan_pipeline.lake.feature_tables import FeatureTable, write_feature_table
 from loan_pipeline.settings import Settings
 
 GROUP = "features"
 
-Build = Callable[[Mapping[str, ibis.Table]], ibis.Table]
-
 
 def _materialise(
-    name: str, snapshot: SnapshotManifest, lake: LakeResource, build: Build
+    name: str, snapshot: SnapshotManifest, lake: LakeResource
 ) -> dg.MaterializeResult[FeatureTable]:
     store, master = lake.open(), Settings().spark_master
-    with engine_tables(store, snapshot, master) as tables:
-        table = write_feature_table(store, name, snapshot, build(tables))
+    with feature_batches(store, snapshot, name, master) as batches:
+        table = write_feature_table(store, name, snapshot, batches)
     described = [
         dg.TableColumn(column, description=FEATURES_BY_NAME[column].label)
         if column in FEATURES_BY_NAME
@@ -49,7 +42,7 @@ def loan_features(
     snapshot: SnapshotManifest, lake: LakeResource
 ) -> dg.MaterializeResult[FeatureTable]:
     """One row per loan: what was known strictly before its date, and its status."""
-    return _materialise("loan_features", snapshot, lake, build_loan_features)
+    return _materialise("loan_features", snapshot, lake)
 
 
 @dg.asset(group_name=GROUP, kinds={"ibis", "parquet"})
@@ -57,9 +50,4 @@ def account_features(
     snapshot: SnapshotManifest, lake: LakeResource
 ) -> dg.MaterializeResult[FeatureTable]:
     """One row per account: what is known as of the snapshot, looked up when one is scored."""
-    return _materialise(
-        "account_features",
-        snapshot,
-        lake,
-        lambda tables: serving_features(tables, snapshot.as_of),
-    )
+    return _materialise("account_features", snapshot, lake)

@@ -1,6 +1,6 @@
 """One builder, two spines: the accounts at the loans' dates, and all accounts at one date."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import ibis
@@ -12,6 +12,9 @@ from loan_pipeline.features.cashflow import monthly_flows, months_of, overall, r
 from loan_pipeline.features.history import KEYS, last_year, transactions_before
 from loan_pipeline.features.profile import profile
 from loan_pipeline.scoring.affordability import combine
+
+# Both engines flatten nested queries themselves, faster than Ibis does it for them.
+ibis.options.sql.fuse_selects = False
 
 ACCOUNT_FEATURES = tuple(feature for feature in FEATURES if feature.origin == "account")
 
@@ -74,3 +77,10 @@ def serving_features(tables: Mapping[str, ibis.Table], as_of: date) -> ibis.Tabl
     known = tables["account"].filter(_.date < as_of)
     spine = known.select("account_id", as_of_date=ibis.literal(as_of))
     return account_features(tables, spine)
+
+
+# What the pipeline keeps of each snapshot: from the raw tables and the snapshot's as-of date.
+FEATURE_TABLES: dict[str, Callable[[Mapping[str, ibis.Table], date], ibis.Table]] = {
+    "loan_features": lambda tables, _as_of: loan_features(tables),
+    "account_features": serving_features,
+}

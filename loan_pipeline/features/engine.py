@@ -1,4 +1,4 @@
-"""Where the expressions run: DuckDB in this process, or Spark where a bank outgrows one machine.
+"""Where features are computed: DuckDB in this process, or Spark where a bank outgrows one machine.
 
 Only the engine is chosen here; what is computed is the same.
 """
@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.features.builder import FEATURE_TABLES
+from loan_pipeline.features.compiled import compute
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.reader import ibis_type, open_snapshot
 from loan_pipeline.lake.s3_store import S3Store
@@ -26,12 +30,40 @@ if TYPE_CHECKING:
 _VIEW = "loan_pipeline_"
 # Beyond this DuckDB spills to disk; with what it does not count, the process stays under 4 GB.
 _MEMORY = "2.5GB"
-# Both engines flatten nested queries themselves, faster than Ibis does it for them.
-ibis.options.sql.fuse_selects = False
 
 
 class EngineError(LoanPipelineError):
     """The engine that the settings name cannot be had."""
+
+
+@contextmanager
+def feature_batches(
+    store: Store, manifest: SnapshotManifest, name: str, spark_master: str | None = None
+) -> Iterator[pa.RecordBatchReader]:
+    """A feature table of a snapshot, computed while it is read.
+
+    Args:
+        store: where the snapshot is.
+        manifest: which snapshot it is.
+        name: of `builder.FEATURE_TABLES`.
+        spark_master: as for `engine_tables`.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+        EngineError: Spark is not installed, or does not start.
+    """
+    if spark_master is None:
+        with duckdb_connection() as connection:
+            for table, opened in open_snapshot(store, manifest, connection).items():
+                view = f'CREATE TEMP VIEW "{table}" AS FROM "{opened.get_name()}"'
+                connection.con.execute(view)
+            yield compute(connection.con, name, manifest.as_of)
+    else:
+        with (
+            engine_tables(store, manifest, spark_master) as tables,
+            FEATURE_TABLES[name](tables, manifest.as_of).to_pyarrow_batches() as batches,
+        ):
+            yield batches
 
 
 @contextmanager
@@ -63,7 +95,7 @@ def engine_tables(
 
 
 @contextmanager
-def duckdb_connection() -> Iterator[ibis.BaseBackend]:
+def duckdb_connection() -> Iterator[Backend]:
     """DuckDB in memory, bounded: what does not fit goes to a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="loan-features-") as spill:
         connection = ibis.duckdb.connect(

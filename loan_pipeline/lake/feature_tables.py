@@ -12,8 +12,8 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.lake.store import Store
 
 if TYPE_CHECKING:
-    import ibis
     import pandas as pd
+    import pyarrow as pa
 
 
 class FeatureTable(BaseModel):
@@ -29,9 +29,9 @@ class FeatureTable(BaseModel):
 
 
 def write_feature_table(
-    store: Store, name: str, manifest: SnapshotManifest, table: "ibis.Table"
+    store: Store, name: str, manifest: SnapshotManifest, batches: "pa.RecordBatchReader"
 ) -> FeatureTable:
-    """Compute an expression on its own engine and keep the result as `name`.
+    """Keep the rows of a table as `name`, as they come.
 
     The file appears in the store in one piece: an interrupted build leaves nothing half-written.
     """
@@ -40,8 +40,7 @@ def write_feature_table(
     key = f"{_folder(manifest.snapshot_id)}/{name}.parquet"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.parquet"
-        # In batches, one file: DuckDB and Spark alike give them.
-        with table.to_pyarrow_batches() as batches, pq.ParquetWriter(path, batches.schema) as file:
+        with pq.ParquetWriter(path, batches.schema) as file:
             for batch in batches:
                 file.write_batch(batch)
         rows = pq.read_metadata(path).num_rows
@@ -51,7 +50,7 @@ def write_feature_table(
         as_of=manifest.as_of,
         key=key,
         rows=rows,
-        columns=tuple(table.columns),
+        columns=tuple(batches.schema.names),
     )
 
 

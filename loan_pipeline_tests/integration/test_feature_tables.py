@@ -5,8 +5,8 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import ibis
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
@@ -31,7 +31,8 @@ def kept(tmp_path: Path) -> tuple[str, FeatureTable]:
     """A lake's address and a table in it."""
     url = (tmp_path / "lake").as_uri()
     manifest = SnapshotManifest.model_construct(snapshot_id="s-1", as_of=date(1999, 1, 1))
-    return url, write_feature_table(open_store(url), "table", manifest, ibis.memtable(ROWS))
+    rows = pa.Table.from_pandas(ROWS)
+    return url, write_feature_table(open_store(url), "table", manifest, rows.to_reader())
 
 
 def test_a_table_is_read_as_it_was_written(kept):
