@@ -1,8 +1,8 @@
 """All account features of a scale-1 snapshot, against pandas and Polars, then at scale 10 and 100.
 
 The peers compute the same values from the same files, which is checked in the same run. What does
-not grow with the data (opening the snapshot, building and compiling the expressions) weighs on
-scale 1, so Polars runs at the larger scales too.
+not grow with the data (starting DuckDB, opening the snapshot) weighs on scale 1, so Polars runs at
+the larger scales too.
 """
 
 import json

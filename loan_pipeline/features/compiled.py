@@ -1,8 +1,8 @@
 """The feature tables in DuckDB's SQL, compiled ahead of time; `sql/` is also for who audits them.
 
 To build the expressions and to compile them takes half as long as a million transactions take to
-compute. The SQL carries a fingerprint of the code it was made from: where that has changed since,
-the expressions are compiled on the spot, so that no old SQL computes anything.
+compute. Each file carries a fingerprint of the code it was made from and of its SQL: where either
+has changed since, the expression is compiled on the spot: neither old nor edited SQL is run.
 
 python -m loan_pipeline.features.compiled
 """
@@ -47,29 +47,34 @@ def compute(connection: duckdb.DuckDBPyConnection, name: str, as_of: date) -> pa
     """
     path = SQL / f"{name}.sql"
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
-    sql = kept if kept.startswith(_fingerprint()) else compiled(name)
+    _made, _, sql = kept.partition("\n")
+    if kept != _with_fingerprint(sql):
+        sql = compiled(name)
     return connection.execute(sql, {"as_of": as_of} if _AS_OF in sql else None).to_arrow_reader()
 
 
 def compiled(name: str) -> str:
-    """A feature table's SQL from its expression, the fingerprint first."""
+    """A feature table's SQL, from its expression as it is now."""
     tables = {
         table.name: ibis.table({c.name: ibis_type(c) for c in table.columns}, name=table.name)
         for table in TABLES
     }
     expression = FEATURE_TABLES[name](tables, _ANY_DAY)
-    sql = str(ibis.to_sql(expression, dialect="duckdb")).replace(_ANY_DAY_SQL, _AS_OF)
-    return f"{_fingerprint()}{sql}\n"
+    return str(ibis.to_sql(expression, dialect="duckdb")).replace(_ANY_DAY_SQL, _AS_OF)
 
 
-def _fingerprint() -> str:
-    """A line of comment that changes with every file that the SQL is made from."""
-    digest = hashlib.sha256()
+def file_of(name: str) -> str:
+    """What is kept of a feature table in `sql/`."""
+    return _with_fingerprint(f"{compiled(name)}\n")
+
+
+def _with_fingerprint(sql: str) -> str:
+    digest = hashlib.sha256(sql.encode())
     for path in MADE_FROM:
         digest.update(path.read_bytes())
-    return f"-- made by loan_pipeline.features.compiled from {digest.hexdigest()}\n"
+    return f"-- made by loan_pipeline.features.compiled {digest.hexdigest()}\n{sql}"
 
 
 if __name__ == "__main__":
     for each in FEATURE_TABLES:
-        (SQL / f"{each}.sql").write_text(compiled(each), encoding="utf-8")
+        (SQL / f"{each}.sql").write_text(file_of(each), encoding="utf-8")

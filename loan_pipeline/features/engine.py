@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _VIEW = "loan_pipeline_"
-# Beyond this DuckDB spills to disk; with what it does not count, the process stays under 4 GB.
-_MEMORY = "2.5GB"
+# Beyond this, a hundred million transactions, DuckDB spills to disk; with what it does not count,
+# the process stays under 4 GB.
+_MEMORY = "3.2GB"
 
 
 class EngineError(LoanPipelineError):

@@ -37,24 +37,32 @@ def empty_bank() -> Iterator[Backend]:
 @names
 def test_the_sql_is_up_to_date(name: str) -> None:
     kept = (compiled.SQL / f"{name}.sql").read_text(encoding="utf-8")
-    assert kept == compiled.compiled(name), "run: python -m loan_pipeline.features.compiled"
+    assert kept == compiled.file_of(name), "run: python -m loan_pipeline.features.compiled"
 
 
 @pytest.mark.fast
 @names
-def test_sql_made_from_other_code_is_not_run(
+def test_neither_old_nor_edited_sql_is_run(
     name: str, empty_bank: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    current, _sql = compiled.compiled(name).split("\n", 1)
     monkeypatch.setattr(compiled, "SQL", tmp_path)
-    kept = tmp_path / f"{name}.sql"
+    file = tmp_path / f"{name}.sql"
 
-    kept.write_text(f"{current}\nSELECT 1 AS kept")
+    sound = compiled._with_fingerprint("SELECT 1 AS kept\n")
+    file.write_text(sound)
     assert compiled.compute(empty_bank.con, name, AS_OF).schema.names == ["kept"]
 
-    kept.write_text(f"{current[:-1]}{'0' if current[-1] != '0' else '1'}\nSELECT 1 AS kept")
+    file.write_text(sound.replace("SELECT 1", "SELECT 2"))
     _computes_the_features(name, empty_bank)
-    kept.unlink()
+
+    changed = tmp_path / "history.py"
+    changed.write_text("DAYS_PER_MONTH = 31")
+    file.write_text(sound)
+    with monkeypatch.context() as edited:
+        edited.setattr(compiled, "MADE_FROM", (*compiled.MADE_FROM[:-1], changed))
+        _computes_the_features(name, empty_bank)
+
+    file.unlink()
     _computes_the_features(name, empty_bank)
 
 

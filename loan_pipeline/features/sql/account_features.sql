@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled from bf99de6be0dc45d790b5d8f3e256c489c93819cf7c94f432501a882257f11896
+-- made by loan_pipeline.features.compiled e1487b7f82ce1cde56d5d7b3d3fa10675703f4f8e50ac71cccb19ce6415368f7
 WITH "t40" AS (
   SELECT
     "t33"."account_id",

@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled from bf99de6be0dc45d790b5d8f3e256c489c93819cf7c94f432501a882257f11896
+-- made by loan_pipeline.features.compiled 3a48ecb87cea86569383c2bc703432ae96e27b2101c38b434c0689c2cbf25e62
 WITH "t42" AS (
   SELECT
     "t35"."account_id",
