@@ -17,8 +17,8 @@ _FROM = {"account": "account", "terms": "loan", "both": "account and loan"}
 def catalogue() -> str:
     """The features as a Markdown table, in the model's order."""
     rows = [
-        "| feature | set | from | definition | unit | range | missing where |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| feature | set | from | definition | unit | type | range | missing where |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_row(feature) for feature in FEATURES),
     ]
     return "\n".join(rows) + "\n"
@@ -45,6 +45,7 @@ def _row(feature: Feature) -> str:
         _FROM[feature.origin],
         feature.definition,
         feature.unit,
+        feature.type,
         values or f"{feature.minimum:,} to {feature.maximum:,}",
         feature.null_means or "never",
     )

@@ -83,6 +83,12 @@ def test_a_loan_has_the_contracts_features_in_the_contracts_order() -> None:
     assert list(loan()) == ["loan_id", "account_id", "date", "status"] + [f.name for f in FEATURES]
 
 
+def test_a_loan_has_the_contracts_types() -> None:
+    schema = loan_features(bank()).schema()
+    types = {name: str(kind) for name, kind in schema.items()}
+    assert {f.name: f.type for f in FEATURES}.items() <= types.items()
+
+
 def test_the_owner_and_her_district_describe_the_account() -> None:
     features = loan()
     assert features["gender"] == "F"

@@ -1,4 +1,4 @@
-"""One feature: name, unit, definition, range, and its number for the model."""
+"""One feature: name, unit, definition, type, range, and its number for the model."""
 
 import math
 from dataclasses import dataclass
@@ -36,6 +36,13 @@ class Feature:
     null_means: str | None = None
     codes: tuple[str, ...] = ()
     application: bool = False
+
+    @property
+    def type(self) -> Literal["string", "int64", "float64"]:
+        """Of its column in the feature tables: codes are texts, days and counts whole numbers."""
+        if self.codes:
+            return "string"
+        return "int64" if self.unit in ("days", "count") else "float64"
 
     def encode(self, value: object) -> float:
         """The model's number for a value: codes by position, null and unknown codes as NaN."""

@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled e1487b7f82ce1cde56d5d7b3d3fa10675703f4f8e50ac71cccb19ce6415368f7
+-- made by loan_pipeline.features.compiled 05bb36235943eeab966f6bedbaa880573992af3508ea67dc6871afa477d79f4a
 WITH "t40" AS (
   SELECT
     "t33"."account_id",

@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled 3a48ecb87cea86569383c2bc703432ae96e27b2101c38b434c0689c2cbf25e62
+-- made by loan_pipeline.features.compiled 4d84a8825327fee4398018c64b279767747438c571b6ac4898f985546ac07b09
 WITH "t42" AS (
   SELECT
     "t35"."account_id",
