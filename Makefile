@@ -17,7 +17,7 @@ DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
 export LOAN_HOME ?= $(CURDIR)/var
 
-.PHONY: help run up test check bench lock system web-assets screenshots clean
+.PHONY: help run up test check bench generate lock system web-assets screenshots clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,10 @@ check: $(VENV)/.dev ## Lint, types, definitions, fast tests
 
 bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
 	@$(BIN)/python -m benchmarks
+
+generate: $(VENV)/.dev ## Write what is made from the features' contract and expressions: their catalogue, their SQL
+	@$(BIN)/python -m loan_pipeline.features.catalogue docs/features.md
+	@$(BIN)/python -m loan_pipeline.features.compiled
 
 lock: ## Resolve every dependency together again and write requirements.lock
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)

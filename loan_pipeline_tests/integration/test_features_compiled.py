@@ -37,7 +37,7 @@ def empty_bank() -> Iterator[Backend]:
 @names
 def test_the_sql_is_up_to_date(name: str) -> None:
     kept = (compiled.SQL / f"{name}.sql").read_text(encoding="utf-8")
-    assert kept == compiled.file_of(name), "run: python -m loan_pipeline.features.compiled"
+    assert kept == compiled.file_of(name), "run: make generate"
 
 
 @pytest.mark.fast

@@ -15,9 +15,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "features.md"
 
 def test_the_page_is_up_to_date() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert with_catalogue(page) == page, (
-        "run: python -m loan_pipeline.features.catalogue docs/features.md"
-    )
+    assert with_catalogue(page) == page, "run: make generate"
 
 
 def test_a_page_without_the_marks_is_refused() -> None:
