@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Added to every pip call; the README tells how to use it for PyTorch's CPU wheels.
 PIP_FLAGS ?=
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Without warnings: setuptools warns of every editable installation.
+PIP := $(BIN)/python -W ignore -m pip --disable-pip-version-check
 TORCH := $(shell grep -m1 '^torch==' requirements.lock)
 
 SOURCE ?= sample
