@@ -19,7 +19,7 @@ from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.compiled import compute
 from loan_pipeline.lake.folder_store import FolderStore
-from loan_pipeline.lake.reader import ibis_type, open_snapshot
+from loan_pipeline.lake.reader import ibis_type, open_snapshot, quoted
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import folder_of
 from loan_pipeline.lake.store import Store
@@ -56,8 +56,8 @@ def feature_batches(
     if spark_master is None:
         with duckdb_connection() as connection:
             for table, opened in open_snapshot(store, manifest, connection).items():
-                view = f'CREATE TEMP VIEW "{table}" AS FROM "{opened.get_name()}"'
-                connection.con.execute(view)
+                view = f"VIEW {quoted(table)} AS FROM {quoted(opened.get_name())}"
+                connection.con.execute(f"CREATE TEMP {view}")
             yield compute(connection.con, name, manifest.as_of)
     else:
         with (

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TRANS, Table
+from loan_pipeline.lake.reader import quoted
 from loan_pipeline.lake.snapshot import folder_of
 from loan_pipeline.lake.store import Store
 
@@ -108,8 +109,7 @@ class SnapshotReader:
 
     def sql_name(self, table: Table) -> str:
         """The table's name in SQL."""
-        name = str(self._tables[table.name].get_name())
-        return '"' + name.replace('"', '""') + '"'
+        return quoted(self._tables[table.name].get_name())
 
     def columns(self, table: Table) -> Mapping[str, str]:
         """The type of each column, in capitals."""

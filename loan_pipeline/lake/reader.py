@@ -106,14 +106,14 @@ def _source(
     needs: DuckDB's own S3 reader is an extension that it would have to download first.
     """
     if not files:
-        columns = (f"NULL::{duckdb_type(c)} AS {_name(c.name)}" for c in table.columns)
+        columns = (f"NULL::{duckdb_type(c)} AS {quoted(c.name)}" for c in table.columns)
         return f"(SELECT {', '.join(columns)} WHERE false)"
     paths = [arrow_path(store, file) for file in files]
     # DuckDB would take these characters in a path for wildcards.
     if isinstance(store, FolderStore) and not set("*?[") & set("".join(paths)):
         return f"read_parquet([{', '.join(_text(path) for path in paths)}])"
     connection.register(name, arrow_dataset(store, files))
-    return _name(name)
+    return quoted(name)
 
 
 @dataclass(frozen=True)
@@ -143,14 +143,14 @@ def _create_view(
             )
         casts.append(_cast(column, stored[column.name]))
     _verify_values(table, source, [cast for cast in casts if cast.wrong], snapshot_id, connection)
-    columns = ", ".join(f"{cast.value} AS {_name(cast.column.name)}" for cast in casts)
+    columns = ", ".join(f"{cast.value} AS {quoted(cast.column.name)}" for cast in casts)
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {_name(view)} AS SELECT {columns} FROM {source}"
+        f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS SELECT {columns} FROM {source}"
     )
 
 
 def _cast(column: Column, stored: str) -> _Cast:
-    name, wanted = _name(column.name), duckdb_type(column)
+    name, wanted = quoted(column.name), duckdb_type(column)
     if stored == wanted:
         return _Cast(column, name, None)
     if stored == "BLOB":  # RDS's CHAR
@@ -180,7 +180,7 @@ def _verify_values(
         return
     firsts = []
     for cast in casts:
-        name = _name(cast.column.name)
+        name = quoted(cast.column.name)
         firsts.append(f"any_value({name}) FILTER ({name} IS NOT NULL AND {cast.wrong})")
     found: tuple[Any, ...] | None = connection.execute(
         f"SELECT {', '.join(firsts)} FROM {source}"
@@ -208,7 +208,8 @@ def ibis_type(column: Column) -> str:
     return {"integer": "int64", "date": "date", "text": "string"}[column.kind]
 
 
-def _name(identifier: str) -> str:
+def quoted(identifier: str) -> str:
+    """An identifier as SQL takes it."""
     return '"' + identifier.replace('"', '""') + '"'
 
 

@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled 05bb36235943eeab966f6bedbaa880573992af3508ea67dc6871afa477d79f4a
+-- made by loan_pipeline.features.compiled ab1e9148c57ed0488fc947f7a865ecdfe380dedcabb965fafd6e77390c620b71
 WITH "t40" AS (
   SELECT
     "t33"."account_id",

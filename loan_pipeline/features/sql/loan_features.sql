@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled 4d84a8825327fee4398018c64b279767747438c571b6ac4898f985546ac07b09
+-- made by loan_pipeline.features.compiled da8ebc7fccc756b755e842a35e49e5fae81e8eb8127907f05c3426ed700c16a8
 WITH "t42" AS (
   SELECT
     "t35"."account_id",
