@@ -20,11 +20,11 @@ import orjson
 
 from loan_pipeline.contracts.prediction_log import CREATE_PREDICTION_LOG
 from loan_pipeline.scoring.scorer import Prediction
+from webapp import moments
 
 logger = logging.getLogger(__name__)
 
 _MOST_WAITING = 20_000  # answers; beyond, new ones are dropped and counted
-_SECONDS_BETWEEN_WRITES = 0.25
 # One statement for all rows: stepping row by row would take and give back Python's lock each time,
 # against the threads that answer requests.
 _INSERT = """
@@ -154,7 +154,7 @@ class PredictionLog:
         connection: sqlite3.Connection | None = None
         going = True
         while going:
-            self._hurry.wait(_SECONDS_BETWEEN_WRITES)
+            self._hurry.wait(moments.seconds_to_next())
             self._hurry.clear()
             going = not self._closing
             rows = [_row(self._waiting.popleft()) for _ in range(len(self._waiting))]
