@@ -48,5 +48,9 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     }
     if prediction.baseline_probability_paid_off is not None:
         answer["baseline_probability_paid_off"] = round(prediction.baseline_probability_paid_off, 6)
-        answer["reasons"] = prediction.reasons
+        # Not as they are: orjson takes five times as long over dataclasses.
+        answer["reasons"] = [
+            {"feature": told.feature, "value": told.value, "contribution": told.contribution}
+            for told in prediction.reasons
+        ]
     return answer
