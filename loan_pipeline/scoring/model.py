@@ -38,7 +38,7 @@ class ToldReasons(NamedTuple):
     """
 
     probability: float
-    contributions: NDArray[np.float64]
+    contributions: list[float]
     slope: float
 
 
@@ -105,7 +105,7 @@ class OnnxModel:
             return None
         asked = {ONNX_INPUT: row[None, :], ONNX_EXPLAINED: _ONE}
         probability, parts = self._session.run([ONNX_OUTPUT, ONNX_REASONS], asked)
-        return ToldReasons(float(probability[0]), parts[0].astype(np.float64), self._slope)
+        return ToldReasons(float(probability[0]), parts[0].tolist(), self._slope)
 
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})

@@ -229,11 +229,11 @@ class Scorer:
             parts, probability = contributions(self._model.probabilities, row, self._baseline)
             return np.round(parts, _DIGITS).tolist(), probability
         moved = told.probability - self._baseline_probability
-        total = told.contributions.sum()
+        total = sum(told.contributions)
         # All by the same factor from the score's to the probability's.
         factor = moved / total if abs(total) > _SMALL else told.slope
-        shares = (told.contributions * factor).round(_DIGITS)
-        return shares.tolist(), told.probability
+        shares = [round(part * factor, _DIGITS) for part in told.contributions]
+        return shares, told.probability
 
     def _typical_probability(self) -> float:
         """The typical loan's probability, as a trial of the model.
@@ -248,7 +248,7 @@ class Scorer:
                 "one probability: release again"
             )
         told = self._model.reasons(self._baseline)
-        if told is not None and told.contributions.tolist() != [0.0] * len(self._names):
+        if told is not None and told.contributions != [0.0] * len(self._names):
             raise BundleError(
                 f"{self.bundle.model_place} compares with another loan than the typical one of "
                 "the manifest: release again"
