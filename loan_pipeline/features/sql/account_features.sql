@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled ab1e9148c57ed0488fc947f7a865ecdfe380dedcabb965fafd6e77390c620b71
+-- made by loan_pipeline.features.compiled 7f632255c81a811f789d546c0300fa7403072a38687a3e920bc0335bfc549c72
 WITH "t40" AS (
   SELECT
     "t33"."account_id",

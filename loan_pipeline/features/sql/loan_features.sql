@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled da8ebc7fccc756b755e842a35e49e5fae81e8eb8127907f05c3426ed700c16a8
+-- made by loan_pipeline.features.compiled e0b2276ad90e188406d6dcd588b393251267a12a8a52df4a407f166bc3c7f0d4
 WITH "t42" AS (
   SELECT
     "t35"."account_id",
