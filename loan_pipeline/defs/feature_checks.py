@@ -15,7 +15,7 @@ from loan_pipeline.features.checks import (
     key_problems,
     value_problems,
 )
-from loan_pipeline.features.engine import engine_tables
+from loan_pipeline.features.engine import snapshot_tables
 from loan_pipeline.lake.feature_tables import (
     FeatureTable,
     read_feature_table,
@@ -78,7 +78,7 @@ def _loans(_store: Store, snapshot: SnapshotManifest) -> int:
 
 def _open_accounts(store: Store, snapshot: SnapshotManifest) -> int:
     """How many accounts were opened before the snapshot's as-of date."""
-    with engine_tables(store, snapshot) as tables:
+    with snapshot_tables(store, snapshot) as tables:
         account = tables["account"]
         return int(account.filter(account.date < snapshot.as_of).count().to_pyarrow().as_py())
 

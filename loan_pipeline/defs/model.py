@@ -16,7 +16,7 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.presentation import metrics_metadata
 from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
 from loan_pipeline.defs.resources import LakeResource
-from loan_pipeline.features.engine import engine_tables
+from loan_pipeline.features.engine import snapshot_tables
 from loan_pipeline.features.groups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.model import gate
@@ -120,7 +120,7 @@ def model_assets(name: FeatureSet) -> dg.Definitions:
         lake: LakeResource,
     ) -> dg.MaterializeResult[MetricsRecord]:
         store = lake.open()
-        with engine_tables(store, snapshot) as tables:
+        with snapshot_tables(store, snapshot) as tables:
             regions = loan_regions(tables).to_pandas()
         loans = read_feature_table(store, loan_features).merge(
             regions, on="loan_id", how="left", validate="one_to_one"

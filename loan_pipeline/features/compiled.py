@@ -28,7 +28,7 @@ MADE_FROM = (
     _PACKAGE / "scoring" / "affordability.py",
 )
 _AS_OF = "$as_of"
-# Stands for the parameter while Ibis compiles: a date that nothing else names.
+# Stands for the parameter in what is kept: a date that nothing else names.
 _ANY_DAY = date(1, 1, 1)
 _ANY_DAY_SQL = "MAKE_DATE(1, 1, 1)"
 
@@ -49,23 +49,22 @@ def compute(connection: duckdb.DuckDBPyConnection, name: str, as_of: date) -> pa
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
     _made, _, sql = kept.partition("\n")
     if kept != _with_fingerprint(sql):
-        sql = compiled(name)
+        sql = compiled(name, as_of)
     return connection.execute(sql, {"as_of": as_of} if _AS_OF in sql else None).to_arrow_reader()
 
 
-def compiled(name: str) -> str:
-    """A feature table's SQL, from its expression as it is now."""
+def compiled(name: str, as_of: date) -> str:
+    """A feature table's SQL for one as-of date, from its expression as it is now."""
     tables = {
         table.name: ibis.table({c.name: ibis_type(c) for c in table.columns}, name=table.name)
         for table in TABLES
     }
-    expression = FEATURE_TABLES[name](tables, _ANY_DAY)
-    return str(ibis.to_sql(expression, dialect="duckdb")).replace(_ANY_DAY_SQL, _AS_OF)
+    return str(ibis.to_sql(FEATURE_TABLES[name](tables, as_of), dialect="duckdb"))
 
 
 def file_of(name: str) -> str:
-    """What is kept of a feature table in `sql/`."""
-    return _with_fingerprint(f"{compiled(name)}\n")
+    """What is kept of a feature table in `sql/`, for any as-of date."""
+    return _with_fingerprint(f"{compiled(name, _ANY_DAY).replace(_ANY_DAY_SQL, _AS_OF)}\n")
 
 
 def _with_fingerprint(sql: str) -> str:

@@ -47,35 +47,6 @@ def feature_batches(
         store: where the snapshot is.
         manifest: which snapshot it is.
         name: of `builder.FEATURE_TABLES`.
-        spark_master: as for `engine_tables`.
-
-    Raises:
-        SnapshotError: the snapshot is damaged.
-        EngineError: Spark is not installed, or does not start.
-    """
-    if spark_master is None:
-        with duckdb_connection() as connection:
-            for table, opened in open_snapshot(store, manifest, connection).items():
-                view = f"VIEW {quoted(table)} AS FROM {quoted(opened.get_name())}"
-                connection.con.execute(f"CREATE TEMP {view}")
-            yield compute(connection.con, name, manifest.as_of)
-    else:
-        with (
-            engine_tables(store, manifest, spark_master) as tables,
-            FEATURE_TABLES[name](tables, manifest.as_of).to_pyarrow_batches() as batches,
-        ):
-            yield batches
-
-
-@contextmanager
-def engine_tables(
-    store: Store, manifest: SnapshotManifest, spark_master: str | None = None
-) -> Iterator[dict[str, ibis.Table]]:
-    """The snapshot's eight tables, lazy, on the engine of choice, while the context is open.
-
-    Args:
-        store: where the snapshot is.
-        manifest: which snapshot it is.
         spark_master: `local[*]`, `spark://host:7077`, `yarn`, …; DuckDB without it.
 
     Raises:
@@ -84,15 +55,29 @@ def engine_tables(
     """
     with duckdb_connection() as connection:
         # Spark too gets only snapshots that were found whole, with values that cast.
-        tables = open_snapshot(store, manifest, connection)
+        opened = open_snapshot(store, manifest, connection)
         if spark_master is None:
-            yield tables
+            for table, view in opened.items():
+                own_name, source = quoted(table), quoted(view.get_name())
+                connection.con.execute(f"CREATE TEMP VIEW {own_name} AS FROM {source}")
+            yield compute(connection.con, name, manifest.as_of)
             return
-    with _spark(spark_master) as session:
-        spark = ibis.pyspark.connect(session)
-        for table in TABLES:
-            _create_view(store, manifest, table, session)
-        yield {table.name: _typed(spark.table(_VIEW + table.name), table) for table in TABLES}
+    with (
+        _spark_tables(store, manifest, spark_master) as tables,
+        FEATURE_TABLES[name](tables, manifest.as_of).to_pyarrow_batches() as batches,
+    ):
+        yield batches
+
+
+@contextmanager
+def snapshot_tables(store: Store, manifest: SnapshotManifest) -> Iterator[dict[str, ibis.Table]]:
+    """The snapshot's eight tables on DuckDB, lazy, while the context is open.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+    """
+    with duckdb_connection() as connection:
+        yield open_snapshot(store, manifest, connection)
 
 
 @contextmanager
@@ -106,6 +91,17 @@ def duckdb_connection() -> Iterator[Backend]:
             yield connection
         finally:
             connection.disconnect()
+
+
+@contextmanager
+def _spark_tables(
+    store: Store, manifest: SnapshotManifest, master: str
+) -> Iterator[dict[str, ibis.Table]]:
+    with _spark(master) as session:
+        spark = ibis.pyspark.connect(session)
+        for table in TABLES:
+            _create_view(store, manifest, table, session)
+        yield {table.name: _typed(spark.table(_VIEW + table.name), table) for table in TABLES}
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from loan_pipeline.bank.sample.snapshot import write_parquet
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features import compiled
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.features.engine import engine_tables, feature_batches
+from loan_pipeline.features.engine import feature_batches, snapshot_tables
 from loan_pipeline.lake.reader import ibis_type
 from loan_pipeline.lake.store import open_store
 
@@ -100,7 +100,7 @@ def test_it_computes_what_the_expressions_compute(name: str, tmp_path: Path) -> 
     key = "loan_id" if name == "loan_features" else "account_id"
     for as_of in (manifest.as_of, AS_OF):
         known = manifest.model_copy(update={"as_of": as_of})
-        with engine_tables(store, known) as tables:
+        with snapshot_tables(store, known) as tables:
             expected: pa.Table = FEATURE_TABLES[name](tables, as_of).to_pyarrow()
         with feature_batches(store, known, name) as batches:
             computed = batches.read_all()

@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled 7f632255c81a811f789d546c0300fa7403072a38687a3e920bc0335bfc549c72
+-- made by loan_pipeline.features.compiled 2ab1c0dbcf6264528e7e0db6f0bbaae7504f6ef041909ab1ba91fc29db8f07d0
 WITH "t40" AS (
   SELECT
     "t33"."account_id",

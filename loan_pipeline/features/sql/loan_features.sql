@@ -1,4 +1,4 @@
--- made by loan_pipeline.features.compiled e0b2276ad90e188406d6dcd588b393251267a12a8a52df4a407f166bc3c7f0d4
+-- made by loan_pipeline.features.compiled 7dfe917ced0eb42ba94e34478b355b6a8076a40ee64e77c53185b7602323cb13
 WITH "t42" AS (
   SELECT
     "t35"."account_id",
