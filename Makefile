@@ -63,7 +63,7 @@ webapp/static/vendor/.installed: package.json package-lock.json
 	else echo "npm is not installed: the web app works, but without its style sheet. Install Node.js 18 or newer, then: make web-assets"; fi
 
 screenshots: $(VENV)/.dev system web-assets ## The README's pictures, of the models released in LOAN_HOME
-	@$(BIN)/python -m loan_pipeline_tests.screenshots
+	@$(BIN)/python -m loan_pipeline_tests.helpers.screenshots
 
 clean: ## Remove the environment and what npm brought; var/ stays
 	rm -rf $(VENV) node_modules webapp/static/vendor

@@ -17,15 +17,15 @@ import pandas as pd
 import sqlalchemy
 
 from benchmarks.timing import alternating, peak_bytes
-from loan_pipeline.bank.address import parse_address
-from loan_pipeline.bank.connection import connected
-from loan_pipeline.bank.database import open_bank
-from loan_pipeline.bank.embedded import EmbeddedBank
-from loan_pipeline.bank.load import add_references, create_table
-from loan_pipeline.bank.sample.pkdd import write_pkdd
-from loan_pipeline.bank.source import open_source
+from loan_pipeline.bank.embedded.database import EmbeddedBank
+from loan_pipeline.bank.mariadb.address import parse_address
+from loan_pipeline.bank.mariadb.connection import connected
+from loan_pipeline.bank.mariadb.load import add_references, create_table
+from loan_pipeline.bank.open import open_bank
 from loan_pipeline.contracts.tables import TABLES, TRANS
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import open_source
+from loan_pipeline.sources.sample.pkdd import write_pkdd
 
 FILL_REPEATS = 3
 READ_REPEATS = 3
@@ -38,7 +38,7 @@ def main(scale: float = 1.0) -> dict[str, Any]:
     if shutil.which("mariadbd") is None:
         print("skipped: mariadbd is not installed (apt-get install mariadb-server)")
         return {"skipped": "mariadbd is not installed"}
-    from loan_pipeline_tests.integration.mariadb_server import MariaDBServer
+    from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 
     with tempfile.TemporaryDirectory(prefix="bench-bank-") as folder:
         files = Path(folder) / "files"

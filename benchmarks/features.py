@@ -23,14 +23,14 @@ import pyarrow.parquet as pq
 
 from benchmarks import features_pandas, features_polars
 from benchmarks.timing import alternating, peak_bytes
-from loan_pipeline.bank.sample import SampleSource
-from loan_pipeline.bank.sample.snapshot import write_parquet
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features.compiled import compute
 from loan_pipeline.features.engine import duckdb_connection, feature_batches
+from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
-from loan_pipeline.lake.store import open_store
+from loan_pipeline.sources.sample import SampleSource
+from loan_pipeline.sources.sample.snapshot import write_parquet
 
 REPEATS = 5
 GROWTH_REPEATS = 3

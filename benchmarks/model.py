@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from loan_pipeline.measure import loans_from
-from loan_pipeline.model import quiet
-from loan_pipeline.model.export import export_onnx
-from loan_pipeline.model.inputs import model_inputs
-from loan_pipeline.model.parity import check_parity, random_inputs
-from loan_pipeline.model.recipes import recipe
-from loan_pipeline.model.train import train_predictor
+from loan_pipeline.export.export import export_onnx
+from loan_pipeline.export.parity import check_parity, random_inputs
+from loan_pipeline.load_loans import loans_from
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.scorer import Scorer
-from loan_pipeline_tests.bundles import write_bundle
+from loan_pipeline.training import silence as quiet
+from loan_pipeline.training.inputs import model_inputs
+from loan_pipeline.training.recipes import recipe
+from loan_pipeline.training.train import train_predictor
+from loan_pipeline_tests.helpers.bundles import write_bundle
 
 BATCH_ROWS = 100_000
 

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from loan_pipeline.bank.embedded import EmbeddedBank
-from loan_pipeline.bank.sample import SampleSource
-from loan_pipeline.measure import loans_from
-from loan_pipeline.model.evaluate import score_loans, split_out_of_time
-from loan_pipeline.model.inputs import with_outcome
-from loan_pipeline.model.metrics import measure
-from loan_pipeline.model.recipes import recipe
-from loan_pipeline.model.train import train_predictor
+from loan_pipeline.bank.embedded.database import EmbeddedBank
+from loan_pipeline.evaluation.evaluate import score_loans, split_out_of_time
+from loan_pipeline.evaluation.metrics import measure
+from loan_pipeline.load_loans import loans_from
+from loan_pipeline.sources.sample import SampleSource
+from loan_pipeline.training.inputs import with_outcome
+from loan_pipeline.training.recipes import recipe
+from loan_pipeline.training.train import train_predictor
 
 # Larger than the original, so that the newest loans hold more than a handful of bad ones.
 SCALE = 3

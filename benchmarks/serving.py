@@ -23,12 +23,12 @@ import numpy as np
 
 from benchmarks.serving_server import AUTOGLUON, BARE, OURS, ROOT, served
 from loan_pipeline.contracts.bundle import ACCOUNTS_FILE
-from loan_pipeline.lake.store import open_store
+from loan_pipeline.lake.open import open_store
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.release import NoRelease, fetch_release
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline.settings import Settings
-from loan_pipeline_tests.bundles import release_bundle
+from loan_pipeline_tests.helpers.bundles import release_bundle
 
 URL = "/api/v1/predictions"
 AMOUNT, DURATION = 96_000, 24

@@ -35,7 +35,7 @@ import json
 from pathlib import Path
 import pandas
 from flask import Flask, request
-from loan_pipeline.model.predictor import load_predictor
+from loan_pipeline.training.predictor import load_predictor
 predictor = load_predictor(Path({predictor!r})).predictor
 predictor.persist()
 with open({row!r}) as file:

@@ -13,13 +13,14 @@ import pandas as pd
 import sqlalchemy
 
 from benchmarks.timing import alternating
-from loan_pipeline.bank.database import Bank, open_bank
-from loan_pipeline.bank.embedded import EmbeddedBank
-from loan_pipeline.bank.source import open_source
+from loan_pipeline.bank.embedded.database import EmbeddedBank
+from loan_pipeline.bank.open import open_bank
+from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import open_source
 
 REPEATS = 5
 COPY_RATIO_ALLOWED = 2.0
@@ -56,7 +57,7 @@ def _embedded(folder: Path) -> dict[str, Any]:
 
 
 def _mariadb(folder: Path) -> dict[str, Any]:
-    from loan_pipeline_tests.integration.mariadb_server import MariaDBServer
+    from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 
     server = MariaDBServer(folder / "mariadb")
     try:

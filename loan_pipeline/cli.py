@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
-from loan_pipeline.model.recipes import RECIPE_NAMES
 from loan_pipeline.settings import Settings
+from loan_pipeline.training.recipes import RECIPE_NAMES
 
 
 class _Commands(click.Group):
@@ -118,11 +118,11 @@ def backtest(
     json_file: Path | None,
 ) -> None:
     """Measure on loans the model has not seen: later ones, or by repeated cross-validation."""
-    from loan_pipeline.measure import loans_from
-    from loan_pipeline.model.backtest import backtest as train_and_test
-    from loan_pipeline.model.backtest import cross_validate
-    from loan_pipeline.model.recipes import recipe as recipe_called
+    from loan_pipeline.evaluation.backtest import backtest as train_and_test
+    from loan_pipeline.evaluation.backtest import cross_validate
+    from loan_pipeline.load_loans import loans_from
     from loan_pipeline.terminal import shown_on_terminal
+    from loan_pipeline.training.recipes import recipe as recipe_called
 
     how: dict[str, Any] = {
         "feature_set": feature_set,
@@ -155,7 +155,7 @@ def backtest(
 )
 def sample(out: Path, scale: float, seed: int, file_format: str) -> None:
     """Write a sample bank."""
-    from loan_pipeline.bank.sample import SampleSource, write_parquet, write_pkdd
+    from loan_pipeline.sources.sample import SampleSource, write_parquet, write_pkdd
     from loan_pipeline.terminal import shown_on_terminal
 
     source = SampleSource(scale=scale, seed=seed)
@@ -171,7 +171,7 @@ def sample(out: Path, scale: float, seed: int, file_format: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     """Score an applicant with the latest released predictor."""
-    from loan_pipeline.lake.store import open_store
+    from loan_pipeline.lake.open import open_store
     from loan_pipeline.scoring.release import load_latest
 
     settings = Settings()
@@ -209,8 +209,8 @@ def releases(
     feature_set: FeatureSet, version: str | None, *, roll_back: bool, as_json: bool
 ) -> None:
     """List the kept releases, or go back to an older one."""
-    from loan_pipeline.lake.store import open_store
-    from loan_pipeline.model import release
+    from loan_pipeline.lake.open import open_store
+    from loan_pipeline.release import publish as release
 
     if version and not roll_back:
         raise click.UsageError("--to goes with --roll-back")

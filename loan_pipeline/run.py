@@ -15,7 +15,7 @@ from loan_pipeline.defs.step_logger import STEP_LOGGER
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.instance import prepare_dagster_home
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
-from loan_pipeline.lake.store import open_store
+from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
 from loan_pipeline.terminal import shown_on_terminal
 

@@ -10,7 +10,7 @@ from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
-from loan_pipeline.lake.store import open_store
+from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
 from webapp import express, problems, rate_limit, security, telemetry
 from webapp.api import api, batch_api

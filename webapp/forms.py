@@ -11,7 +11,7 @@ from wtforms import Field, SelectField, StringField
 
 from loan_pipeline.contracts.features import APPLICATION_FEATURES, FEATURES_BY_NAME, Feature
 from loan_pipeline.scoring.inputs import InputRejected
-from loan_pipeline.scoring.words import code_label
+from loan_pipeline.scoring.text import code_label
 from webapp.numerals import number_or_text
 
 

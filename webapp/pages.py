@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from loan_pipeline.contracts.features import APPLICATION_FEATURES
 from loan_pipeline.scoring.inputs import InputRejected, UnknownAccount
-from loan_pipeline.scoring.words import code_label
+from loan_pipeline.scoring.text import code_label
 from webapp.answering import answer, feature_set_for, scenarios
 from webapp.forms import AccountForm, ApplicationForm, ContractForm
 from webapp.prediction_log import LoggedAnswer

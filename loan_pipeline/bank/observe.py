@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from loan_pipeline.bank.database import Bank
+from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES
 
 

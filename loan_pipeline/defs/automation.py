@@ -6,7 +6,7 @@ import dagster as dg
 
 from loan_pipeline.defs.raw_checks import raw_tables_contract
 from loan_pipeline.defs.resources import LakeResource
-from loan_pipeline.lake.rds_files import foreign_exports
+from loan_pipeline.lake.rds.files import foreign_exports
 
 # The checks are named too: Dagster leaves those of tables that are only observed out of "all".
 CONTRACT = dg.AssetSelection.checks(raw_tables_contract)

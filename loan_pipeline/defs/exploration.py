@@ -4,8 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from loan_pipeline.bank.explore import Exploration, explore
-from loan_pipeline.bank.explore_report import plots, render
+from loan_pipeline.bank.report.aggregates import Exploration, explore
+from loan_pipeline.bank.report.html import plots, render
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.presentation import picture
 from loan_pipeline.defs.raw import GROUP, raw_key

@@ -8,21 +8,21 @@ import pandas as pd
 from loan_pipeline.contracts.features import FEATURES, Feature
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.resources import LakeResource
-from loan_pipeline.features.checks import (
-    DRIFT_WARNING,
-    Problem,
-    drift,
-    key_problems,
-    value_problems,
-)
 from loan_pipeline.features.engine import snapshot_tables
 from loan_pipeline.lake.feature_tables import (
     FeatureTable,
     read_feature_table,
     read_table_of_snapshot,
 )
+from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.snapshot import list_snapshots
-from loan_pipeline.lake.store import Store
+from loan_pipeline.quality.features import (
+    DRIFT_WARNING,
+    Problem,
+    drift,
+    key_problems,
+    value_problems,
+)
 
 ACCOUNT_FEATURES = tuple(feature for feature in FEATURES if feature.origin == "account")
 

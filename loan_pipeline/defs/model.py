@@ -16,20 +16,20 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.presentation import metrics_metadata
 from loan_pipeline.defs.records import MetricsRecord, PredictorRecord
 from loan_pipeline.defs.resources import LakeResource
+from loan_pipeline.evaluation.evaluate import split_out_of_time
+from loan_pipeline.evaluation.validation import validate
+from loan_pipeline.export.parity import check_parity
 from loan_pipeline.features.engine import snapshot_tables
-from loan_pipeline.features.groups import loan_regions
+from loan_pipeline.features.subgroups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
-from loan_pipeline.model import gate
-from loan_pipeline.model.bundle import Origin, code_revision, released_model, write_bundle
-from loan_pipeline.model.evaluate import split_out_of_time
-from loan_pipeline.model.inputs import TARGETS, with_outcome
-from loan_pipeline.model.parity import check_parity
-from loan_pipeline.model.predictor import load_predictor
-from loan_pipeline.model.recipes import RECIPE_NAMES, model_kind, recipe, require_exportable
-from loan_pipeline.model.release import Evidence, publish
-from loan_pipeline.model.train import train_predictor
-from loan_pipeline.model.validation import validate
+from loan_pipeline.release import gate
+from loan_pipeline.release.bundle import Origin, code_revision, released_model, write_bundle
+from loan_pipeline.release.publish import Evidence, publish
 from loan_pipeline.settings import Settings
+from loan_pipeline.training.inputs import TARGETS, with_outcome
+from loan_pipeline.training.predictor import load_predictor
+from loan_pipeline.training.recipes import RECIPE_NAMES, model_kind, recipe, require_exportable
+from loan_pipeline.training.train import train_predictor
 
 RecipeChoice = Enum("RecipeChoice", {name: name for name in RECIPE_NAMES})  # type: ignore[misc]
 TargetChoice = Enum("TargetChoice", {name: name for name in TARGETS})  # type: ignore[misc]

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from loan_pipeline.contracts.bundle import Metric
-from loan_pipeline.model.validation import Validation
+from loan_pipeline.evaluation.validation import Validation
 
 
 def picture(name: str, svg: str) -> dg.MarkdownMetadataValue:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_pipeline.bank.database import Bank
 from loan_pipeline.bank.observe import observe
-from loan_pipeline.bank.source import open_source
+from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import open_source
 
 GROUP = "bank"
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_pipeline.bank.validate import Violation, violations
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.raw import raw_key
 from loan_pipeline.defs.resources import BankResource
+from loan_pipeline.quality.tables import Violation, violations
 
 
 def violations_result(

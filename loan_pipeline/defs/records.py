@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from loan_pipeline.contracts.bundle import Metric
 from loan_pipeline.contracts.features import FeatureSet
-from loan_pipeline.model.metrics import ScoredLoans
-from loan_pipeline.model.validation import Validation
+from loan_pipeline.evaluation.metrics import ScoredLoans
+from loan_pipeline.evaluation.validation import Validation
 
 
 class PredictorRecord(BaseModel):

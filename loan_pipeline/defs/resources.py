@@ -8,8 +8,10 @@ import json
 import dagster as dg
 from pydantic import BaseModel
 
-from loan_pipeline.bank.database import Bank, open_bank
-from loan_pipeline.lake.store import Store, open_store
+from loan_pipeline.bank.open import open_bank
+from loan_pipeline.bank.protocol import Bank
+from loan_pipeline.lake.open import open_store
+from loan_pipeline.lake.protocol import Store
 from loan_pipeline.settings import Settings
 
 

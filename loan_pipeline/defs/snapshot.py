@@ -7,24 +7,24 @@ import dagster as dg
 import ibis
 from dagster_aws.rds import RDSResource
 
-from loan_pipeline.bank.validate import find_violations
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.raw import raw_key
 from loan_pipeline.defs.raw_checks import violations_result
 from loan_pipeline.defs.resources import BankResource, LakeResource
-from loan_pipeline.lake.checks import (
+from loan_pipeline.lake.direct import export_direct
+from loan_pipeline.lake.feature_tables import delete_feature_tables
+from loan_pipeline.lake.rds.export import RdsExport, export_rds
+from loan_pipeline.lake.rds.files import adopt_export
+from loan_pipeline.lake.reader import open_snapshot
+from loan_pipeline.lake.snapshot import delete_old_snapshots, list_snapshots
+from loan_pipeline.quality.snapshots import (
     SnapshotReader,
     damaged_files,
     newest_transaction_problems,
     row_count_problems,
 )
-from loan_pipeline.lake.direct import export_direct
-from loan_pipeline.lake.feature_tables import delete_feature_tables
-from loan_pipeline.lake.rds import RdsExport, export_rds
-from loan_pipeline.lake.rds_files import adopt_export
-from loan_pipeline.lake.reader import open_snapshot
-from loan_pipeline.lake.snapshot import delete_old_snapshots, list_snapshots
+from loan_pipeline.quality.tables import find_violations
 from loan_pipeline.settings import Settings
 
 GROUP = "lake"

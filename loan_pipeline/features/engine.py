@@ -19,10 +19,10 @@ from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.compiled import compute
 from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.reader import ibis_type, open_snapshot, quoted
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import folder_of
-from loan_pipeline.lake.store import Store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -6,8 +6,8 @@ import pyarrow.dataset
 import pyarrow.fs
 
 from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.protocol import Store, StoreError
 from loan_pipeline.lake.s3_store import S3Store
-from loan_pipeline.lake.store import Store, StoreError
 
 
 def arrow_dataset(store: Store, files: list[str]) -> pyarrow.dataset.Dataset:

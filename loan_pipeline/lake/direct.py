@@ -10,16 +10,17 @@ import uuid
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loan_pipeline.contracts.snapshot import SnapshotFile, SnapshotManifest, SnapshotTable
+from loan_pipeline.contracts.table_reader import ReadableBank, RowReader
 from loan_pipeline.contracts.tables import TABLES, TRANS, Table
+from loan_pipeline.lake.protocol import Store, StoreError
 from loan_pipeline.lake.snapshot import (
     DATABASE,
     SnapshotError,
@@ -27,7 +28,6 @@ from loan_pipeline.lake.snapshot import (
     new_snapshot_id,
     publish,
 )
-from loan_pipeline.lake.store import Store, StoreError
 from loan_pipeline.progress import Task, track
 
 logger = logging.getLogger("loan_pipeline.lake")
@@ -40,28 +40,9 @@ _WRITERS = 2
 _FILES_IN_HAND = _WRITERS + 1
 
 
-class BankReader(Protocol):
-    """One consistent read of all tables."""
-
-    def batches(self, table: Table) -> pa.RecordBatchReader:
-        """The table's rows as a stream, in the contract's columns and Arrow types."""
-
-    def row_count(self, table: Table) -> int:
-        """How many rows the table has in this read."""
-
-
-class Bank(Protocol):
-    """What the export needs of a bank."""
-
-    @property
-    def name(self) -> str:
-        """The bank's name, safe to log."""
-
-    def reading(self) -> AbstractContextManager[BankReader]:
-        """Open one consistent read of all tables."""
-
-
-def export_direct(bank: Bank, store: Store, *, source: str | None) -> SnapshotManifest:
+def export_direct(
+    bank: ReadableBank[RowReader], store: Store, *, source: str | None
+) -> SnapshotManifest:
     """Copy the bank's eight tables, as they are at one moment, to the store and publish them.
 
     Args:
@@ -96,7 +77,7 @@ def export_direct(bank: Bank, store: Store, *, source: str | None) -> SnapshotMa
 
 
 def _write_tables(
-    bank: Bank, store: Store, snapshot_id: str
+    bank: ReadableBank[RowReader], store: Store, snapshot_id: str
 ) -> tuple[dict[str, SnapshotTable], date]:
     newest: date | None = None
     tables: dict[str, SnapshotTable] = {}
@@ -141,7 +122,7 @@ class _TableWriter:
         self.task = task
         self.newest: date | None = None
 
-    def copy(self, reader: BankReader) -> SnapshotTable:
+    def copy(self, reader: RowReader) -> SnapshotTable:
         files: list[SnapshotFile] = []
         in_hand: deque[Future[SnapshotFile]] = deque()
         for number, part in enumerate(_parts(reader.batches(self.table))):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.lake.store import Store
+from loan_pipeline.lake.protocol import Store
 
 if TYPE_CHECKING:
     import pandas as pd

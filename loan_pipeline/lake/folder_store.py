@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loan_pipeline.lake.store import (
+from loan_pipeline.lake.protocol import (
     Pointer,
     StoreConflict,
     StoreDenied,

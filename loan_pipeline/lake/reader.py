@@ -21,8 +21,8 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Column, Table
 from loan_pipeline.lake.arrow_files import arrow_dataset, arrow_path
 from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.protocol import Store, StoreError
 from loan_pipeline.lake.snapshot import SnapshotError, folder_of
-from loan_pipeline.lake.store import Store, StoreError
 
 
 def open_snapshot(

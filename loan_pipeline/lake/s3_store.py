@@ -14,7 +14,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loan_pipeline.lake.store import (
+from loan_pipeline.lake.protocol import (
     Pointer,
     StoreConflict,
     StoreDenied,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.errors import LoanPipelineError
-from loan_pipeline.lake.store import Store, StoreConflict, StoreKeyMissing
+from loan_pipeline.lake.protocol import Store, StoreConflict, StoreKeyMissing
 
 logger = logging.getLogger("loan_pipeline.lake")
 

@@ -22,7 +22,7 @@ from loan_pipeline.scoring.bundle import Bundle, BundleError
 from loan_pipeline.scoring.inputs import UnknownAccount, read_account_request, read_application
 from loan_pipeline.scoring.model import open_model
 from loan_pipeline.scoring.reasons import contributions
-from loan_pipeline.scoring.words import reason_text
+from loan_pipeline.scoring.text import reason_text
 
 Row = NDArray[np.float32]
 

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from certificates import certificate
-from mariadb_server import MariaDBServer, StartServer
+
+from loan_pipeline_tests.helpers.certificates import certificate
+from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer, StartServer
 
 
 @pytest.fixture(scope="session")

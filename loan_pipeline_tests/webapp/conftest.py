@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from loan_pipeline.settings import Settings
-from loan_pipeline_tests.bundles import release_bundle
-from loan_pipeline_tests.server import Server, start_server
+from loan_pipeline_tests.helpers.bundles import release_bundle
+from loan_pipeline_tests.helpers.server import Server, start_server
 from webapp import create_app
 
 

@@ -1,0 +1,142 @@
+"""The embedded bank: one DuckDB file, replaced as a whole."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from loan_pipeline.bank.embedded.reader import EmbeddedReader
+from loan_pipeline.bank.errors import BankError
+from loan_pipeline.bank.fill import pour, refuse_unless_managed, require_relations
+from loan_pipeline.bank.protocol import Source
+from loan_pipeline.contracts.tables import TABLES, Column, Table
+
+_FILLED_FROM = "_filled_from"
+
+
+class EmbeddedBank:
+    """The bank in one file; several processes may read it while one fills it anew.
+
+    Args:
+        path: the DuckDB file; its folder is made when the bank is filled.
+        managed: False where the file is somebody else's and never written.
+    """
+
+    def __init__(self, path: Path, *, managed: bool = True) -> None:
+        self.name = f"embedded bank {path}"
+        self._path = path
+        self._managed = managed
+
+    def exists(self) -> bool:
+        """Whether the file is there; it is only ever there complete."""
+        return self._path.exists()
+
+    def fill(self, source: Source) -> dict[str, int]:
+        """Fill a new file beside the old one, validate it, and put it in the old one's place."""
+        refuse_unless_managed(self._managed, self.name)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._only_filler():
+            new = self._path.with_name(self._path.name + ".filling")
+            _remove(new)
+            try:
+                counts = _fill_file(new, source)
+                new.replace(self._path)
+            except (duckdb.Error, OSError) as error:
+                raise BankError(
+                    f"The {self.name} could not be written, and was left as it was: {error}. "
+                    "Make room or mend the folder's rights, then fill again."
+                ) from error
+            finally:
+                _remove(new)
+        return counts
+
+    def filled_from(self) -> str | None:
+        """Name of the source that filled the file."""
+        if not self.exists():
+            return None
+        with self.reading() as reader:
+            if not reader.rows(
+                f"SELECT 1 FROM information_schema.tables WHERE table_name = '{_FILLED_FROM}'"
+            ):
+                return None
+            [(source,)] = reader.rows(f"SELECT source FROM {_FILLED_FROM}")
+        return str(source)
+
+    def row_counts(self) -> dict[str, int]:
+        """The number of rows by table."""
+        with self.reading() as reader:
+            return {table.name: reader.row_count(table) for table in TABLES}
+
+    @contextmanager
+    def reading(self) -> Iterator[EmbeddedReader]:
+        """Read the file as it is now; a fill meanwhile puts another file in its place."""
+        if not self.exists():
+            raise BankError(
+                f"There is no {self.name}. Fill one: loan-pipeline run --source sample, "
+                "or --source with a folder of PKDD'99 files."
+            )
+        try:
+            connection = duckdb.connect(self._path, read_only=True)
+        except duckdb.Error as error:
+            raise BankError(
+                f"The {self.name} cannot be opened: {error}. If it is damaged, delete it and "
+                "fill it again."
+            ) from error
+        with connection:
+            connection.execute("BEGIN TRANSACTION")
+            yield EmbeddedReader(connection)
+
+    @contextmanager
+    def _only_filler(self) -> Iterator[None]:
+        """Hold the lock of whoever fills; the system drops it with the process."""
+        with self._path.with_name(self._path.name + ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BankError(
+                    f"The {self.name} is being filled by another process. "
+                    "Wait until that is done, then fill again."
+                ) from None
+            yield
+
+
+def _fill_file(path: Path, source: Source) -> dict[str, int]:
+    with duckdb.connect(path) as connection:
+
+        def into(table: Table, batches: Iterator[pa.RecordBatch]) -> int:
+            # Keys are validated below with one query; an index would cost more than it gives.
+            columns = ", ".join(_definition(column) for column in table.columns)
+            connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
+            count = 0
+            for batch in batches:
+                connection.register("batch", pa.Table.from_batches([batch]))
+                connection.execute(f'INSERT INTO "{table.name}" SELECT * FROM batch')
+                count += batch.num_rows
+            return count
+
+        counts = pour(source, into)
+        require_relations(EmbeddedReader(connection), source)
+        connection.execute(f"CREATE TABLE {_FILLED_FROM} (source VARCHAR, filled_at TIMESTAMP)")
+        connection.execute(
+            f"INSERT INTO {_FILLED_FROM} VALUES (?, now()::TIMESTAMP)",
+            [source.name],
+        )
+    return counts
+
+
+def _definition(column: Column) -> str:
+    kind = {
+        "integer": "BIGINT",
+        "decimal": f"DECIMAL({column.precision}, {column.scale})",
+        "date": "DATE",
+        "text": "VARCHAR",
+    }[column.kind]
+    return f'"{column.name}" {kind}{"" if column.nullable else " NOT NULL"}'
+
+
+def _remove(path: Path) -> None:
+    for leftover in (path, path.with_name(path.name + ".wal")):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The bank on a MariaDB server: address, tunnel, connection, bulk load, reads."""

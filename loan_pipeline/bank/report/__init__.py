@@ -1,0 +1,1 @@
+"""What the bank holds, by aggregates: computed by the database, shown as one HTML page."""

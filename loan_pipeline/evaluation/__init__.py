@@ -1,0 +1,1 @@
+"""How good a predictor is, on loans it did not see."""

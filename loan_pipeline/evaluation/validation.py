@@ -1,0 +1,118 @@
+"""The validation report of a candidate: everything measured, as JSON, with its pictures.
+
+A candidate is the predictor for release, trained on all loans, and its twin, trained by the same
+recipe on the older ones, which makes the out-of-time test. The released bundle carries the report.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from loan_pipeline.contracts.bundle import Metric
+from loan_pipeline.contracts.features import feature_set
+from loan_pipeline.evaluation.baselines import always_paid_off, one_feature_rule
+from loan_pipeline.evaluation.evaluate import (
+    leaderboard,
+    out_of_fold,
+    score_loans,
+    split_out_of_time,
+)
+from loan_pipeline.evaluation.importance import permutation_importance
+from loan_pipeline.evaluation.metrics import ScoredLoans, measure_with_intervals
+from loan_pipeline.evaluation.plots import pictures
+from loan_pipeline.evaluation.subgroups import by_group
+from loan_pipeline.progress import track
+from loan_pipeline.training.inputs import with_outcome
+from loan_pipeline.training.predictor import TrainedPredictor
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was measured.
+
+    Attributes:
+        metrics: with intervals, by sample ("cross_validation" where the recipe bags,
+            "out_of_time"), then by name.
+        report: everything, JSON-able; `metrics.json` of the bundle.
+        pictures: SVG texts by file name.
+        out_of_time: the twin's predictions, which the gate compares with the released model's.
+    """
+
+    metrics: dict[str, dict[str, Metric]]
+    report: dict[str, Any]
+    pictures: dict[str, str]
+    out_of_time: ScoredLoans
+
+
+def validate(
+    trained: TrainedPredictor,
+    twin: TrainedPredictor,
+    loans: pd.DataFrame,
+    *,
+    test_from: date | None = None,
+) -> Validation:
+    """Measure a candidate.
+
+    Args:
+        trained: the predictor for release.
+        twin: the one trained on the first part of `split_out_of_time` of the same loans.
+        loans: one row per loan, as `loan_features` makes them; a column `region` is used for
+            the groups where there is one.
+        test_from: the first day of the out-of-time test, as it was given to the split.
+
+    Raises:
+        UnsuitableLoans: too few loans for a test.
+    """
+    known = with_outcome(loans, trained.facts.target)
+    older, newer = split_out_of_time(known, test_from)
+    name, seed = trained.facts.feature_set, trained.facts.seed
+    with track(f"Validating the {name} predictor"):
+        test = score_loans(twin, newer)
+        samples = {"out_of_time": test}
+        folds = out_of_fold(trained)
+        if folds is not None:
+            samples = {"cross_validation": folds, **samples}
+        metrics = {
+            sample: measure_with_intervals(scored, seed=seed) for sample, scored in samples.items()
+        }
+        importance = permutation_importance(twin, newer, seed=seed)
+        rule, by_rule = one_feature_rule(older, newer, name)
+        baselines = {
+            "always_paid_off": always_paid_off(older, newer),
+            f"one_feature_rule ({rule.feature})": by_rule,
+        }
+        widest = folds if folds is not None else test
+        report = {
+            "feature_set": name,
+            "recipe": trained.facts.recipe,
+            "target": trained.facts.target,
+            "threshold": trained.facts.threshold,
+            "calibration": {"slope": trained.facts.slope, "intercept": trained.facts.intercept},
+            "samples": {
+                sample: {"n": len(scored), "bad": scored.bad, "metrics": _plain(metrics[sample])}
+                for sample, scored in samples.items()
+            },
+            "out_of_time": {
+                "trained_until": twin.facts.last_loan_date,
+                "tested_from": newer["date"].min().date().isoformat(),
+                "tested_until": newer["date"].max().date().isoformat(),
+            },
+            "baselines": {
+                label: _plain(measure_with_intervals(scored, seed=seed))
+                for label, scored in baselines.items()
+            },
+            "leaderboard": leaderboard(twin, newer),
+            "groups": by_group(widest, known, seed=seed),
+            "importance": importance,
+        }
+        labels = {feature.name: feature.label for feature in feature_set(name)}
+        return Validation(metrics, report, pictures(samples, labels, importance), test)
+
+
+def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:
+    return {
+        name: metric.model_dump() for name, metric in metrics.items() if np.isfinite(metric.value)
+    }

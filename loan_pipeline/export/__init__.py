@@ -1,0 +1,1 @@
+"""From a trained predictor to the ONNX graph that is released."""

@@ -1,0 +1,1 @@
+"""RDS snapshot exports: started, followed, and adopted as snapshots."""

@@ -1,0 +1,1 @@
+"""The gate's verdict, and releases in the lake: publish, list, roll back."""

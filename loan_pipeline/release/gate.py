@@ -1,0 +1,224 @@
+"""The release gate: what a candidate must show before it may replace the released model.
+
+The comparison is fair to both: each loan is scored by models that did not see it. A loan granted
+after the released model's last training loan is scored by the released model itself; an earlier
+one counts where the released model's twin, trained on older loans alone, has scored it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from loan_pipeline.contracts.bundle import BundleManifest, model_file
+from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
+from loan_pipeline.evaluation.metrics import Measure, ScoredLoans, bootstrap_weights
+from loan_pipeline.evaluation.validation import Validation
+from loan_pipeline.export.parity import LARGEST_DIFFERENCE, Parity
+from loan_pipeline.lake.protocol import Store
+from loan_pipeline.release.publish import (
+    current_version,
+    read_evidence,
+    read_release_file,
+    releases,
+)
+from loan_pipeline.scoring.bundle import BundleError, require_intact
+from loan_pipeline.scoring.model import Model, open_model
+from loan_pipeline.training.inputs import FloatArray, model_inputs
+
+# The out-of-time probabilities may be off on average by this much, beyond what chance explains.
+# The share of bad loans itself moves by half as much from year to year, and a running loan has
+# had less time to fail than an old one.
+LARGEST_CALIBRATION_BIAS = 0.1
+# With fewer loans of an outcome in common, a comparison is an anecdote.
+FEWEST_TO_COMPARE = 5
+_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of the gate.
+
+    Attributes:
+        says: what was found, for people.
+        figures: the numbers behind it.
+    """
+
+    name: str
+    passed: bool
+    says: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The released model, as far as a candidate must compare with it.
+
+    Attributes:
+        model: the released model, or why it cannot be asked.
+        out_of_time: its twin's predictions by loan id.
+    """
+
+    manifest: BundleManifest
+    model: Model | BundleError
+    out_of_time: dict[int, float]
+
+
+def released_champion(
+    store: Store, name: FeatureSet, bank: str | None = None, *, allow_pickles: bool = False
+) -> Champion | None:
+    """The current release; None where there is none yet.
+
+    Args:
+        store: the lake.
+        name: the feature set.
+        bank: the candidate's; loans of another with the same numbers are not the same loans.
+        allow_pickles: whether to open a release that is no graph.
+    """
+    version = current_version(store, name)
+    for release in releases(store, name):
+        if release.version == version:
+            evidence = read_evidence(store, name, version)
+            return Champion(
+                release.manifest,
+                _released_model(store, release.manifest, allow_pickles=allow_pickles),
+                evidence.out_of_time if evidence and evidence.bank == bank else {},
+            )
+    return None
+
+
+def _released_model(
+    store: Store, manifest: BundleManifest, *, allow_pickles: bool
+) -> Model | BundleError:
+    """A release that cannot be opened is what a candidate is to replace: no reason to stop it."""
+    name, file = manifest.feature_set, model_file(manifest.kind)
+    try:
+        if manifest.contract_version != contract_version(name):
+            raise BundleError("it takes other features")
+        data = read_release_file(store, name, manifest.version, file)
+        require_intact(data, file, manifest, file)
+        return open_model(
+            manifest.kind,
+            data,
+            [feature.name for feature in feature_set(name)],
+            f"release {manifest.version}",
+            allow_pickles=allow_pickles,
+        )
+    except BundleError as error:
+        return error
+
+
+def check_roc_auc(validation: Validation, minimum: float) -> Check:
+    """The out-of-time ROC AUC is not below the minimum of the settings."""
+    roc_auc = validation.metrics["out_of_time"]["roc_auc"]
+    return Check(
+        "roc_auc",
+        roc_auc.value >= minimum,
+        f"out-of-time ROC AUC {roc_auc.value:.3f} (95 % interval {roc_auc.low:.3f} to "
+        f"{roc_auc.high:.3f}), at least {minimum:.3f} is needed",
+        {"value": roc_auc.value, "low": roc_auc.low, "high": roc_auc.high, "minimum": minimum},
+    )
+
+
+def check_calibration(validation: Validation) -> Check:
+    """Out of time, probabilities are not significantly too high or too low on average."""
+    bias = validation.metrics["out_of_time"]["calibration_bias"]
+    beyond = max(bias.low - LARGEST_CALIBRATION_BIAS, -LARGEST_CALIBRATION_BIAS - bias.high)
+    return Check(
+        "calibration",
+        beyond <= 0,
+        f"out-of-time probabilities are {abs(bias.value):.3f} too "
+        f"{'high' if bias.value > 0 else 'low'} on average (95 % interval {bias.low:+.3f} to "
+        f"{bias.high:+.3f}); {LARGEST_CALIBRATION_BIAS} must not be exceeded beyond chance",
+        {"value": bias.value, "low": bias.low, "high": bias.high},
+    )
+
+
+def check_parity_proven(parity: Parity) -> Check:
+    """The exported graph answers what the predictor answers."""
+    return Check(
+        "export_parity",
+        parity.proven,
+        f"exported and trained model differ by {parity.largest_difference:.1e} at most on "
+        f"{parity.rows:,} rows, {LARGEST_DIFFERENCE:.0e} is allowed",
+        {"largest_difference": parity.largest_difference, "rows": float(parity.rows)},
+    )
+
+
+def check_not_worse(
+    validation: Validation, champion: Champion | None, loans: pd.DataFrame, *, seed: int = 0
+) -> Check:
+    """The candidate does not rank the same loans significantly worse than the released model.
+
+    Args:
+        validation: the candidate's.
+        champion: the released model; passes where there is none, or too little in common.
+        loans: one row per loan with the contract's features, among them the out-of-time ones.
+        seed: of the paired bootstrap.
+    """
+    name = "not_worse_than_released"
+    if champion is None:
+        return Check(name, True, "nothing was released yet: nothing to compare with", {})
+    version = champion.manifest.version
+    candidate, theirs = _in_common(validation.out_of_time, champion, loans)
+    refused = isinstance(champion.model, BundleError)
+    unasked = f"; the release itself could not be asked: {champion.model}" if refused else ""
+    if min(candidate.bad, len(candidate) - candidate.bad) < FEWEST_TO_COMPARE:
+        return Check(
+            name,
+            True,
+            f"only {len(candidate)} loans, {candidate.bad} of them not paid off, were seen neither "
+            f"by the candidate's twin nor by release {version}: too few to compare"
+            f"{unasked}",
+            {"n": float(len(candidate)), "bad": float(candidate.bad)},
+        )
+    difference, low, high = roc_auc_difference(candidate, theirs, seed=seed)
+    return Check(
+        name,
+        high >= 0,
+        f"ROC AUC differs by {difference:+.3f} from release {version} on the same "
+        f"{len(candidate)} loans (95 % interval {low:+.3f} to {high:+.3f}){unasked}",
+        {"difference": difference, "low": low, "high": high, "n": float(len(candidate))},
+    )
+
+
+def roc_auc_difference(
+    candidate: ScoredLoans, theirs: FloatArray, *, seed: int = 0
+) -> tuple[float, float, float]:
+    """ROC AUC of the candidate minus that of others on the same loans, with its 95 % interval.
+
+    The bootstrap is paired: each draw measures both on the same loans.
+    """
+    sides = [
+        candidate,
+        ScoredLoans(candidate.loan_ids, candidate.paid_off, theirs, candidate.decisions),
+    ]
+    orders = [np.argsort(side.probabilities, kind="stable") for side in sides]
+    measures = [Measure(side) for side in sides]
+
+    def difference(weights: FloatArray) -> float:
+        areas = [
+            measure.figures(weights[order])["roc_auc"]
+            for measure, order in zip(measures, orders, strict=True)
+        ]
+        return areas[0] - areas[1]
+
+    drawn = bootstrap_weights(len(candidate), seed, _DRAWS)
+    low, high = np.nanpercentile([difference(weights) for weights in drawn], [2.5, 97.5])
+    return difference(np.ones(len(candidate))), float(low), float(high)
+
+
+def _in_common(
+    candidate: ScoredLoans, champion: Champion, loans: pd.DataFrame
+) -> tuple[ScoredLoans, FloatArray]:
+    """The candidate's out-of-time loans that the champion has a fair prediction for, and it."""
+    rows = loans.set_index("loan_id").loc[candidate.loan_ids]
+    theirs = np.array([champion.out_of_time.get(int(key), np.nan) for key in candidate.loan_ids])
+    name = champion.manifest.feature_set
+    last = pd.Timestamp(champion.manifest.training.last_loan_date)
+    unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
+    if unseen.any() and not isinstance(champion.model, BundleError):
+        inputs = model_inputs(rows[unseen], name).to_numpy(dtype=np.float32)
+        theirs[unseen] = champion.model.probabilities(inputs)
+    known = ~np.isnan(theirs)
+    return candidate.only(known), theirs[known]

@@ -1,0 +1,67 @@
+"""The web app served by gunicorn, as people serve it, for tests and screenshots."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Server:
+    """A gunicorn of our own."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> int:
+        """Ask it to end, wait, and tell its exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=40)
+
+
+def start_server(home: Path, log: Path, **environment: str) -> Server:
+    """Start gunicorn on a free port and wait until `/healthz` answers."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LOAN_", "PROMETHEUS_"))}
+    plain |= {
+        "LOAN_HOME": str(home),
+        "LOAN_WEB_RATE_LIMIT": "1000000/minute",
+        "LOAN_WEB_API_RATE_LIMIT": "1000000/minute",
+        "LOAN_WEB_RELEASE_CHECK_SECONDS": "0.2",
+        "WEB_HOST": "127.0.0.1",
+        "WEB_PORT": str(port),
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn.conf.py"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "webapp:create_app()"],
+            cwd=ROOT,
+            env=plain | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(f"http://127.0.0.1:{port}", port, process, log)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            alive = httpx.get(f"{server.url}/healthz", timeout=2).is_success
+        except httpx.HTTPError:
+            alive = False
+        if alive:
+            return server
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")

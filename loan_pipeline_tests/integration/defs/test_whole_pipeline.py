@@ -1,0 +1,213 @@
+"""The main job from end to end, as `make run` starts it, on a small sample bank."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+
+from loan_pipeline.bank.open import open_bank
+from loan_pipeline.cli import main
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.lake.open import open_store
+from loan_pipeline.lake.snapshot import latest_snapshot
+from loan_pipeline.run import RunFailedError, RunSummary, run_pipeline, summary_lines
+from loan_pipeline.scoring.release import load_latest
+from loan_pipeline.settings import Settings
+from loan_pipeline.sources.sample import SampleSource, write_pkdd
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SAMPLE = "sample"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAN_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("DAGSTER_HOME", raising=False)
+        for name in ("LOAN_LAKE_URL", "LOAN_DATABASE_URL"):
+            patch.delenv(name, raising=False)
+        yield Settings()
+
+
+def _run(settings: Settings, source: str = "") -> RunSummary:
+    return run_pipeline(settings, source=source, recipe="quick", target="observed")
+
+
+@pytest.fixture(scope="module")
+def summary(settings: Settings) -> RunSummary:
+    return _run(settings, SAMPLE)
+
+
+@pytest.fixture(scope="module")
+def instance(settings: Settings, summary: RunSummary) -> Iterator[dg.DagsterInstance]:
+    assert summary
+    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        yield instance
+
+
+def _state(settings: Settings) -> tuple[object, ...]:
+    """What must be untouched when a run fails."""
+    store = open_store(settings.lake)
+    pointers = [store.read_pointer(f"releases/{name}/latest.json") for name in FEATURE_SET_NAMES]
+    return open_bank(settings).row_counts(), latest_snapshot(store).snapshot_id, pointers
+
+
+def test_the_run_stands_in_dagster_with_row_counts_metrics_and_plots(
+    instance: dg.DagsterInstance, summary: RunSummary
+) -> None:
+    record = instance.get_run_record_by_id(summary.run_id)
+    assert record is not None
+    assert record.dagster_run.status is dg.DagsterRunStatus.SUCCESS
+    for table in TABLES:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["raw", table.name]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        rows = event.asset_materialization.metadata["dagster/row_count"].value
+        assert isinstance(rows, int)
+        assert rows > 0
+    for name in FEATURE_SET_NAMES:
+        event = instance.get_latest_materialization_event(dg.AssetKey([name, "metrics"]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        metadata = event.asset_materialization.metadata
+        released = summary.releases[name].metrics["out_of_time"]["roc_auc"].value
+        assert metadata["out_of_time_roc_auc"].value == released
+        assert isinstance(metadata["roc"], dg.MarkdownMetadataValue)
+
+
+def test_both_releases_answer(settings: Settings, summary: RunSummary) -> None:
+    store = open_store(settings.lake)
+    behavioural = load_latest(store, "behavioural", settings.home / "cache")
+    answer = behavioural.score_account(summary.example_account, 96_000, 24)
+    assert 0 < answer.probability_paid_off < 1
+    assert answer.model_version == summary.releases["behavioural"].version
+    assert load_latest(store, "application", settings.home / "cache").manifest.threshold > 0
+
+
+def test_the_summary_names_every_figure_and_what_to_do_next(summary: RunSummary) -> None:
+    text = "\n".join(summary_lines(summary))
+    for release in summary.releases.values():
+        assert release.version in text
+        assert f"{release.metrics['out_of_time']['roc_auc'].value:.3f}" in text
+    assert "make up" in text
+    assert f"--account {summary.example_account}" in text
+
+
+def test_the_command_line_scores_with_the_release(summary: RunSummary) -> None:
+    arguments = f"score --account {summary.example_account} --amount 96000 --duration 24 --json"
+    answer = json.loads(_invoke(arguments).output)
+    assert answer["model_version"] == summary.releases["behavioural"].version
+    assert answer["reasons"]
+
+
+def test_a_later_run_keeps_the_bank_and_releases_anew(
+    settings: Settings, summary: RunSummary
+) -> None:
+    again = _run(settings)
+    assert again.releases["behavioural"].version > summary.releases["behavioural"].version
+    assert again.releases["behavioural"].training.n_train == (
+        summary.releases["behavioural"].training.n_train
+    )
+
+
+def test_a_candidate_that_fails_the_gate_leaves_the_release_in_place(
+    settings: Settings, summary: RunSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert summary
+    before = _state(settings)
+    monkeypatch.setenv("LOAN_MINIMUM_ROC_AUC", "1")
+    with pytest.raises(RunFailedError, match=r"at least 1\.000 is needed"):
+        _run(Settings())
+    assert _state(settings)[2] == before[2]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pkdd")
+    write_pkdd(SampleSource(scale=0.05, seed=1), folder)
+    return folder
+
+
+def _without_a_file(folder: Path) -> str:
+    (folder / "card.asc").unlink()
+    return "card"
+
+
+def _without_a_column(folder: Path) -> str:
+    _replace(folder / "loan.asc", "duration", "months")
+    return "duration"
+
+
+def _with_an_unparsable_date(folder: Path) -> str:
+    lines = (folder / "account.asc").read_text().splitlines()
+    lines[1] = lines[1].rsplit(";", 1)[0] + ";999999"
+    (folder / "account.asc").write_text("\n".join(lines))
+    return "999999"
+
+
+def _with_a_repeated_key(folder: Path) -> str:
+    lines = (folder / "client.asc").read_text().splitlines()
+    (folder / "client.asc").write_text("\n".join([*lines, lines[1]]))
+    return "client_id"
+
+
+def _with_a_loan_of_nobody(folder: Path) -> str:
+    lines = (folder / "loan.asc").read_text().splitlines()
+    cells = lines[1].split(";")
+    cells[1] = "987654"
+    lines[1] = ";".join(cells)
+    (folder / "loan.asc").write_text("\n".join(lines))
+    return "987654"
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _without_a_file,
+        _without_a_column,
+        _with_an_unparsable_date,
+        _with_a_repeated_key,
+        _with_a_loan_of_nobody,
+    ],
+)
+def test_bad_input_is_one_clear_message_and_loses_nothing(
+    spoil: Callable[[Path], str],
+    files: Path,
+    tmp_path: Path,
+    settings: Settings,
+    summary: RunSummary,
+) -> None:
+    assert summary
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    for file in files.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    named = spoil(folder)
+    before = _state(settings)
+    answer = _invoke(f"run --source {folder} --recipe quick")
+    assert answer.exit_code == 1
+    assert named in answer.output
+    assert "Traceback" not in answer.output
+    assert _state(settings) == before
+
+
+def test_a_missing_folder_is_named(settings: Settings, summary: RunSummary) -> None:
+    assert summary
+    before = _state(settings)
+    answer = _invoke("run --source /no/such/folder --recipe quick")
+    assert answer.exit_code == 1
+    assert "/no/such/folder" in answer.output
+    assert _state(settings) == before
+
+
+def _invoke(arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments.split())

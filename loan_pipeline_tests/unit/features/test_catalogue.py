@@ -1,0 +1,50 @@
+"""The features' page in docs/ is that of the contract, and the contract itself is in order."""
+
+from pathlib import Path
+
+import pytest
+
+from loan_pipeline.contracts.features import FEATURES, contract_version, feature_set
+from loan_pipeline.errors import LoanPipelineError
+from loan_pipeline.features.catalogue import with_catalogue
+
+pytestmark = pytest.mark.fast
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "features.md"
+
+
+def test_the_page_is_up_to_date() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_catalogue(page) == page, "run: make generate"
+
+
+def test_a_page_without_the_marks_is_refused() -> None:
+    with pytest.raises(LoanPipelineError, match="needs both lines"):
+        with_catalogue("# Features\n")
+
+
+def test_features_are_named_once_and_their_names_tell_the_unit() -> None:
+    names = [feature.name for feature in FEATURES]
+    assert len(set(names)) == len(names)
+    for feature in FEATURES:
+        if feature.unit == "CZK" and not feature.application:
+            assert feature.name.endswith("_czk"), feature.name
+        if feature.unit == "count" and feature.name != "transaction_count":
+            assert feature.name.endswith("_count"), feature.name
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_feature_says_what_it_is(feature) -> None:  # type: ignore[no-untyped-def]
+    assert feature.label
+    assert feature.definition.endswith(".")
+    assert feature.minimum < feature.maximum
+    if feature.codes:
+        assert (feature.unit, feature.minimum) == ("code", 0)
+        assert feature.maximum == len(feature.codes) - 1
+
+
+def test_the_application_set_is_the_first_thirteen_of_the_behavioural() -> None:
+    application = feature_set("application")
+    assert len(application) == 13
+    assert feature_set("behavioural")[:13] == application
+    assert contract_version("application") != contract_version("behavioural")
