@@ -18,9 +18,9 @@ from loan_pipeline.export.parity import check_parity, random_inputs
 from loan_pipeline.load_loans import loans_from
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.scorer import Scorer
-from loan_pipeline.training import silence as quiet
 from loan_pipeline.training.inputs import model_inputs
 from loan_pipeline.training.recipes import recipe
+from loan_pipeline.training.silence import silence_libraries
 from loan_pipeline.training.train import train_predictor
 from loan_pipeline_tests.helpers.bundles import write_bundle
 
@@ -47,7 +47,7 @@ def main() -> dict[str, Any]:
         def autogluon(table: Any) -> object:
             return trained.predictor.predict_proba(table)
 
-        with quiet.libraries():
+        with silence_libraries():
             trained.predictor.persist()
             figures = {
                 "seconds_train": trained.facts.seconds_train,

@@ -18,10 +18,10 @@ from loan_pipeline.export.families import FittedGraph, convert
 from loan_pipeline.export.forests import joined
 from loan_pipeline.export.graph import Graph
 from loan_pipeline.export.reasons import TooManyLeaves, reasons_of, score_of
-from loan_pipeline.training import silence as quiet
 from loan_pipeline.training.errors import NotExportable
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.recipes import recipe, require_exportable
+from loan_pipeline.training.silence import silence_libraries
 
 
 def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
@@ -33,7 +33,7 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
         NotExportable: the recipe holds a model that has no ONNX form.
     """
     require_exportable(recipe(trained.facts.recipe))
-    with quiet.libraries():
+    with silence_libraries():
         members = list(_weighted_members(trained))
     graph = Graph([feature.name for feature in feature_set(trained.facts.feature_set)])
     forest = joined(members, graph.features)

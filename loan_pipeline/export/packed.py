@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loan_pipeline.scoring.bundle import BundleError
-from loan_pipeline.training import silence as quiet
 from loan_pipeline.training.calibration import Platt
 from loan_pipeline.training.inputs import FloatArray
 from loan_pipeline.training.predictor import TrainedPredictor
+from loan_pipeline.training.silence import silence_libraries
 
 # What the archive holds.
 PREDICTOR_FOLDER, CALIBRATION_FILE = "predictor", "calibration.json"
@@ -30,7 +30,7 @@ PREDICTOR_FOLDER, CALIBRATION_FILE = "predictor", "calibration.json"
 def pack(trained: TrainedPredictor) -> bytes:
     """What predicting needs of a predictor, as a gzipped tar; without the loans it learned from."""
     packed = io.BytesIO()
-    with tempfile.TemporaryDirectory(prefix="packing-") as folder, quiet.libraries():
+    with tempfile.TemporaryDirectory(prefix="packing-") as folder, silence_libraries():
         trained.predictor.clone_for_deployment(str(Path(folder) / PREDICTOR_FOLDER))
         (Path(folder) / CALIBRATION_FILE).write_text(json.dumps(asdict(trained.calibration)))
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -60,7 +60,7 @@ class PackedModel:
         # AutoGluon's neural networks change themselves while they predict.
         self._one_at_a_time = threading.Lock()
         try:
-            with tempfile.TemporaryDirectory(prefix="predictor-") as folder, quiet.libraries():
+            with tempfile.TemporaryDirectory(prefix="predictor-") as folder, silence_libraries():
                 with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                     archive.extractall(folder, filter="data")
                 calibration = json.loads((Path(folder) / CALIBRATION_FILE).read_bytes())
@@ -84,7 +84,7 @@ class PackedModel:
     def probabilities(self, rows: NDArray[np.float32]) -> FloatArray:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
         inputs = pd.DataFrame(rows, columns=self._features)
-        with self._one_at_a_time, quiet.libraries():
+        with self._one_at_a_time, silence_libraries():
             scores = self._predictor.predict_proba(inputs, as_multiclass=False)
         return self._calibration.apply(np.asarray(scores, dtype=np.float64))
 

@@ -11,11 +11,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loan_pipeline.contracts.features import FeatureSet, contract_version
-from loan_pipeline.training import silence as quiet
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, Target, model_inputs
 from loan_pipeline.training.recipes import RecipeName
+from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
@@ -87,7 +87,7 @@ class TrainedPredictor:
 
     def seconds_by_model(self) -> dict[str, float]:
         """Seconds that training took, by model, without the models that it averages."""
-        with quiet.libraries():
+        with silence_libraries():
             board = self.predictor.leaderboard(display=False)
         return {
             str(name): float(seconds)
@@ -103,7 +103,7 @@ class TrainedPredictor:
         return calibrate(scores, outcomes, self.facts.cost_ratio)
 
     def _scores(self, inputs: pd.DataFrame, model: str | None = None) -> FloatArray:
-        with quiet.libraries():
+        with silence_libraries():
             scores = self.predictor.predict_proba(inputs, model=model, as_multiclass=False)
         return np.asarray(scores, dtype=np.float64)
 
@@ -127,13 +127,13 @@ def load_predictor(path: Path) -> TrainedPredictor:
             f"the predictor in {path} was made for another list of {facts.feature_set} features: "
             "train again"
         )
-    with quiet.libraries():
+    with silence_libraries():
         predictor = TabularPredictor.load(str(path / PREDICTOR_FOLDER), verbosity=0)
     return TrainedPredictor(predictor, facts, path)
 
 
 def out_of_fold_scores(predictor: "TabularPredictor", model: str | None = None) -> FloatArray:
     """Scores of the training loans, in their order, by models that did not see them."""
-    with quiet.libraries():
+    with silence_libraries():
         scores = predictor.predict_proba_oof(model=model, as_multiclass=False)
     return np.asarray(scores.sort_index(), dtype=np.float64)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def libraries() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Hold back warnings inside, and AutoGluon's and the converters' log lines below errors."""
     loggers = [logging.getLogger(name) for name in ("autogluon", "skl2onnx", "onnxmltools")]
     levels = [logger.level for logger in loggers]

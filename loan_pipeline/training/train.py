@@ -14,7 +14,6 @@ import pandas as pd
 
 from loan_pipeline.contracts.features import FeatureSet, contract_version
 from loan_pipeline.progress import track
-from loan_pipeline.training import silence as quiet
 from loan_pipeline.training.atomic_folder import replacing
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import TrainingFailed, UnsuitableLoans
@@ -34,6 +33,7 @@ from loan_pipeline.training.predictor import (
     out_of_fold_scores,
 )
 from loan_pipeline.training.recipes import Recipe
+from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
@@ -156,7 +156,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
         }
         # A member that fails would shift the weights to others.
         arguments["raise_on_model_failure"] = True
-    with quiet.libraries():
+    with silence_libraries():
         np.random.seed(seed)  # some families draw from NumPy's global generator
         predictor = TabularPredictor(
             label=_LABEL,

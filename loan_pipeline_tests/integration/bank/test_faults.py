@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from loan_pipeline.bank import connection as connection_module
 from loan_pipeline.bank.errors import BankConnectionLost, BankError, BankUnreachable
+from loan_pipeline.bank.mariadb import connection as connection_module
 from loan_pipeline.bank.mariadb.address import Address, parse_address
 from loan_pipeline.bank.mariadb.connection import connected
 from loan_pipeline.bank.mariadb.database import MariaDBBank

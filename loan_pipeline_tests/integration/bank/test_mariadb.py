@@ -8,9 +8,9 @@ import pyarrow as pa
 import pymysql
 import pytest
 
-from loan_pipeline.bank import mariadb_reader
 from loan_pipeline.bank.arrow import arrow_schema
 from loan_pipeline.bank.errors import BankError, SourceError
+from loan_pipeline.bank.mariadb import reader as mariadb_reader
 from loan_pipeline.bank.mariadb.address import parse_address
 from loan_pipeline.bank.mariadb.database import MariaDBBank
 from loan_pipeline.bank.open import open_bank

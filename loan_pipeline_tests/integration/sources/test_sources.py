@@ -7,13 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from loan_pipeline.bank import dump_sql, server_source
 from loan_pipeline.bank.errors import BankConnectionLost, SourceError
 from loan_pipeline.bank.mariadb.address import parse_address
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources import dump_sql
+from loan_pipeline.sources import server as server_source
 from loan_pipeline.sources.open import open_source
 from loan_pipeline.sources.server import ServerSource
 from loan_pipeline_tests.helpers import tiny_bank

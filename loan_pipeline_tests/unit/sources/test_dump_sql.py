@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymysql.converters import escape_string
 
-from loan_pipeline.bank import dump_sql
+from loan_pipeline.sources import dump_sql
 from loan_pipeline.sources.dump import _read
 from loan_pipeline.sources.dump_sql import Create, DumpSyntaxError, Insert, rows_as_csv, statements
 
