@@ -79,7 +79,10 @@ def main() -> None:
 def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
     """Fill the bank where asked, then run the whole pipeline through Dagster."""
     from loan_pipeline.run import run_pipeline, summary_lines
+    from loan_pipeline.training.recipes import recipe as recipe_called
+    from loan_pipeline.training.recipes import require_installed
 
+    require_installed(recipe_called(recipe))
     summary = run_pipeline(load_settings(), source=source, recipe=recipe, target=target)
     if as_json:
         _print_json(summary.model_dump(mode="json"))
