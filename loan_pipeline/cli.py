@@ -120,7 +120,7 @@ def backtest(
     """Measure on loans the model has not seen: later ones, or by repeated cross-validation."""
     from loan_pipeline.evaluation.backtest import backtest as train_and_test
     from loan_pipeline.evaluation.backtest import cross_validate
-    from loan_pipeline.load_loans import loans_from
+    from loan_pipeline.load_loans import load_loans
     from loan_pipeline.terminal import shown_on_terminal
     from loan_pipeline.training.recipes import recipe as recipe_called
 
@@ -131,7 +131,7 @@ def backtest(
         "seed": seed,
     }
     with shown_on_terminal():
-        loans = loans_from(source)
+        loans = load_loans(source)
         if train_until:
             result = train_and_test(loans, train_until.date(), **how)
         else:
@@ -162,6 +162,28 @@ def sample(out: Path, scale: float, seed: int, file_format: str) -> None:
     with shown_on_terminal():
         (write_pkdd if file_format == "pkdd" else write_parquet)(source, out)
     click.echo(f"Wrote the {source.name} to {out}")
+
+
+@main.command()
+@click.option("--sql", is_flag=True, help="Print the SQL that computes them, for auditors.")
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="1999-01-01",
+    show_default=True,
+    help="With --sql: the accounts' features know what happened before this day.",
+)
+def features(as_of: datetime, *, sql: bool) -> None:
+    """Print the catalogue of features, or the SQL that computes them."""
+    from loan_pipeline.features.builder import FEATURE_TABLES
+    from loan_pipeline.features.catalogue import catalogue
+    from loan_pipeline.features.sql import sql_of
+
+    if not sql:
+        click.echo(catalogue(), nl=False)
+        return
+    for name in FEATURE_TABLES:
+        click.echo(f"-- {name}\n{sql_of(name, as_of.date())};\n")
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""What anybody could predict without a model: always "paid off", and a rule on one feature."""
+"""Baselines that need no model: always "paid off", and a rule on one feature."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.features import FeatureSet
-from loan_pipeline.evaluation.metrics import Measure, ScoredLoans
+from loan_pipeline.evaluation.metrics import Ranking, ScoredLoans
 from loan_pipeline.training.calibration import calibrate
 from loan_pipeline.training.inputs import FloatArray, model_inputs
 
@@ -48,7 +48,7 @@ def one_feature_rule(
     for feature in inputs.columns:
         rule = OneFeatureRule(str(feature), rising=True)
         reference = inputs[feature].to_numpy(dtype=np.float64)
-        roc_auc = _roc_auc(rule.score(inputs, reference), older)
+        roc_auc = Ranking(paid_off, rule.score(inputs, reference)).figures()["roc_auc"]
         if abs(roc_auc - 0.5) > best_distance:
             best_distance = abs(roc_auc - 0.5)
             best = OneFeatureRule(str(feature), rising=roc_auc >= 0.5)
@@ -59,14 +59,9 @@ def one_feature_rule(
 
 
 def always_paid_off(older: pd.DataFrame, newer: pd.DataFrame) -> ScoredLoans:
-    """The older loans' share of paid ones, for everybody, and no applicant turned away."""
+    """The older loans' share of paid ones for every applicant, and none turned away."""
     share = float(older["paid_off"].mean())
     return _scored(newer, np.full(len(newer), share), np.ones(len(newer), dtype=bool))
-
-
-def _roc_auc(scores: FloatArray, loans: pd.DataFrame) -> float:
-    scored = _scored(loans, scores, np.ones(len(loans), dtype=bool))
-    return Measure(scored).figures()["roc_auc"]
 
 
 def _scored(

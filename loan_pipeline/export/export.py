@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from loan_pipeline.contracts.features import feature_set
-from loan_pipeline.export.families import FittedGraph, convert
+from loan_pipeline.export.converters import FittedGraph, convert
 from loan_pipeline.export.forests import joined
 from loan_pipeline.export.graph import Graph
 from loan_pipeline.export.reasons import TooManyLeaves, reasons_of, score_of
@@ -41,8 +41,8 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     graph.answer_probability(score, trained.calibration)
     if forest is not None:
         with suppress(TooManyLeaves):  # the scorer then estimates them
-            typical = np.array(trained.facts.typical, dtype=np.float64)  # None becomes NaN
-            baseline = np.nan_to_num(typical, nan=forest.null_as)
+            reference = np.array(trained.facts.reference, dtype=np.float64)  # None becomes NaN
+            baseline = np.nan_to_num(reference, nan=forest.null_as)
             reasons = replace(forest, node=reasons_of(forest.node, baseline))
             slope = trained.calibration.slope_at(score_of(forest.node, baseline))
             graph.answer_reasons(reasons, slope)

@@ -167,7 +167,7 @@ def _described(loans: pd.DataFrame, trained: TrainedPredictor) -> tuple[BundleFe
     inputs = model_inputs(with_outcome(loans, trained.facts.target), name)
     return tuple(
         _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), typical)
-        for feature, typical in zip(feature_set(name), trained.facts.typical, strict=True)
+        for feature, typical in zip(feature_set(name), trained.facts.reference, strict=True)
     )
 
 

@@ -52,7 +52,7 @@ def fit_platt(scores: FloatArray, paid_off: IntArray) -> Platt:
     """
     regression = LogisticRegression(C=_RIDGE_C).fit(_logit(scores)[:, None], paid_off)
     slope = float(regression.coef_[0, 0])
-    if slope <= 0:  # the scores tell nothing: answer the base rate rather than the reverse
+    if slope <= 0:  # the scores carry no information: answer the base rate rather than the reverse
         odds = np.mean(paid_off) / (1 - np.mean(paid_off))
         return Platt(slope=1e-3, intercept=float(np.log(odds)))
     return Platt(slope, float(regression.intercept_[0]))

@@ -1,6 +1,6 @@
-"""Model families of our own for AutoGluon, where evidence asked for one that it lacks.
+"""Custom models for AutoGluon, where measurements asked for one that it lacks.
 
-Imported by training alone: AutoGluon takes seconds to import. Their export is in `onnx_families`.
+Imported by training alone: AutoGluon takes seconds to import. Their export is in `converters`.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ Float32Array = npt.NDArray[np.float32]
 
 
 def log_scale(values: Float32Array) -> Float32Array:
-    """sign(x) · log(1 + |x|), rising strictly where float32 can tell values apart."""
+    """sign(x) · log(1 + |x|), rising strictly where float32 distinguishes values."""
     wide = values.astype(np.float64)
     scaled: Float32Array = (np.sign(wide) * np.log1p(np.abs(wide))).astype(np.float32)
     return scaled

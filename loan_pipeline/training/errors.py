@@ -4,7 +4,7 @@ from loan_pipeline.errors import LoanPipelineError
 
 
 class ModelError(LoanPipelineError):
-    """The base of this room's errors."""
+    """The base of this package's errors."""
 
 
 class UnknownRecipe(ModelError):

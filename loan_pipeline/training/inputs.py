@@ -93,21 +93,21 @@ def model_inputs(loans: pd.DataFrame, name: FeatureSet) -> pd.DataFrame:
     return pd.DataFrame(columns, index=loans.index).astype("float32")
 
 
-def typical_loan(inputs: pd.DataFrame, name: FeatureSet) -> tuple[float | None, ...]:
+def reference_loan(inputs: pd.DataFrame, name: FeatureSet) -> tuple[float | None, ...]:
     """The model's numbers of a loan that is like most of `inputs`.
 
     Each is the most frequent code or the median; None where most loans have no value.
     """
-    return tuple(_typical(feature, inputs[feature.name]) for feature in feature_set(name))
+    return tuple(_reference(feature, inputs[feature.name]) for feature in feature_set(name))
 
 
-def _typical(feature: Feature, values: pd.Series) -> float | None:
+def _reference(feature: Feature, values: pd.Series) -> float | None:
     known = values.dropna().to_numpy(dtype=np.float64)
     if 2 * len(known) <= len(values):
         return None
     if feature.codes:
         return float(np.bincount(known.astype(np.int64)).argmax())
-    # A value that occurs: half a client or half a transaction would be nobody's.
+    # A value that occurs: no account has half a client or half a transaction.
     return float(np.quantile(known, 0.5, method="lower"))
 
 

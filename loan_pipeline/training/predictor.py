@@ -29,8 +29,8 @@ class TrainedFacts(BaseModel):
 
     Attributes:
         threshold: "paid off" is answered at or above this probability.
-        typical: the typical paid-off loan, which reasons compare against: the model's number of
-            each feature, None where most loans have no value.
+        reference: the reference loan, a usual paid-off one, which reasons compare against: the
+            model's number of each feature, None where most loans have no value.
         loan_ids: the training loans, oldest first, with their outcomes in `paid_off`.
         out_of_fold: uncalibrated scores of the training loans by models that did not see them,
             in the order of `loan_ids`; empty where the recipe does not bag.
@@ -52,7 +52,7 @@ class TrainedFacts(BaseModel):
     intercept: float
     threshold: float
     cost_ratio: float | None
-    typical: tuple[float | None, ...]
+    reference: tuple[float | None, ...]
     loan_ids: tuple[int, ...]
     paid_off: tuple[int, ...]
     out_of_fold: tuple[float, ...]

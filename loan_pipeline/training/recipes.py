@@ -1,6 +1,6 @@
 """Recipes: which AutoGluon models are trained, how they are bagged, and how they are averaged.
 
-A recipe is a value; training reads it. What was tried before choosing is in docs/recipes.md.
+A recipe is a value; training reads it. What was tried before choosing is in docs/lab/recipes.md.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from loan_pipeline.training.errors import NotExportable, UnknownRecipe
 RecipeName = Literal["default", "published", "quick"]
 RECIPE_NAMES: tuple[RecipeName, ...] = ("default", "published", "quick")
 
-# Keys of the model families that the ONNX export can write: AutoGluon's, and our own LOGXT.
+# AutoGluon's keys of the model families that the ONNX export can write, and our custom model's.
 EXPORTABLE_FAMILIES = frozenset({"LOGXT", "XT", "RF", "LR", "GBM", "XGB", "CAT"})
 
 
@@ -22,7 +22,7 @@ class Member:
     """One model of the ensemble.
 
     Attributes:
-        family: AutoGluon's key of the model family ("XT", "GBM", …), or one of `families`.
+        family: AutoGluon's key of the model family ("XT", "GBM", …), or that of a custom model.
         name: suffix of the model's name in the leaderboard.
         weight: share in the average, before all weights are scaled to one.
         parameters: hyperparameters as AutoGluon's `fit` takes them.
@@ -111,7 +111,7 @@ def _extra_trees(name: str, weight: float = 1.0, **parameters: Any) -> Member:
         # Small trees rank as well, and their exact reasons cost a tenth of a millisecond.
         "max_depth": 7,
         "max_leaf_nodes": 20,
-        # With few bad loans, each tree learns from all of them; folds tell what it is worth.
+        # With few bad loans, each tree learns from all of them; folds show what it is worth.
         "bootstrap": False,
         "ag_args_ensemble": {"use_child_oof": False},
     }

@@ -1,4 +1,4 @@
-"""What the learning libraries print and warn about that nobody here can act on, held back."""
+"""Silences what the learning libraries print and warn about that no user here can act on."""
 
 import logging
 import warnings

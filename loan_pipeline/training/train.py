@@ -20,8 +20,8 @@ from loan_pipeline.training.errors import TrainingFailed, UnsuitableLoans
 from loan_pipeline.training.inputs import (
     Target,
     model_inputs,
+    reference_loan,
     require_enough,
-    typical_loan,
     with_outcome,
 )
 from loan_pipeline.training.predictor import (
@@ -97,7 +97,7 @@ def train_predictor(
                 intercept=platt.intercept,
                 threshold=threshold,
                 cost_ratio=cost_ratio,
-                typical=typical_loan(inputs[known[_LABEL] == 1], feature_set),
+                reference=reference_loan(inputs[known[_LABEL] == 1], feature_set),
                 loan_ids=tuple(known["loan_id"].tolist()),
                 paid_off=tuple(known[_LABEL].tolist()),
                 out_of_fold=() if scores is None else tuple(scores.tolist()),
@@ -134,7 +134,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     from autogluon.tabular import TabularPredictor
 
     arguments: dict[str, Any] = {
-        "hyperparameters": _with_own_families(hyperparameters(chosen, seed)),
+        "hyperparameters": _with_custom_models(hyperparameters(chosen, seed)),
         "presets": chosen.presets,
         "num_gpus": 0,
     }
@@ -157,7 +157,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
         # A member that fails would shift the weights to others.
         arguments["raise_on_model_failure"] = True
     with silence_libraries():
-        np.random.seed(seed)  # some families draw from NumPy's global generator
+        np.random.seed(seed)  # some models draw from NumPy's global generator
         predictor = TabularPredictor(
             label=_LABEL,
             problem_type="binary",
@@ -193,8 +193,8 @@ def hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]]
     return families
 
 
-def _with_own_families(parameters: dict[str, list[dict[str, Any]]]) -> dict[Any, Any]:
-    """The same, with classes in place of the keys of our own families, which AutoGluon expects."""
+def _with_custom_models(parameters: dict[str, list[dict[str, Any]]]) -> dict[Any, Any]:
+    """The same, with classes in place of the keys of our custom models, as AutoGluon expects."""
     from loan_pipeline.training.custom_models import LogScaleExtraTrees
 
     own = {LogScaleExtraTrees.ag_key: LogScaleExtraTrees}

@@ -1,7 +1,7 @@
 """The features of a loan: name, unit, definition, range and the meaning of null.
 
-The *application* set is what a form can ask; the *behavioural* set adds what the account's history
-tells. The builders in `features/` must produce exactly these columns, the released bundle carries
+The *application* set is what a form can ask; the *behavioural* set adds the account's
+history. The builders in `features/` must produce exactly these columns, the released bundle carries
 them, and the documentation is generated from them.
 """
 

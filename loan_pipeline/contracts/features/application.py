@@ -104,7 +104,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "card_type",
         "credit card",
         "code",
-        "The highest card issued to anybody on the account before the as-of date.",
+        "The highest card issued to any client of the account before the as-of date.",
         "account",
         0,
         3,
