@@ -36,7 +36,7 @@ def main() -> dict[str, Any]:
         )
         model, seconds_export = _timed(lambda: export_onnx(trained).SerializeToString())
         real = model_inputs(loans, "behavioural")
-        batch = random_inputs("behavioural", real, seed=0, rows=BATCH_ROWS)
+        batch = random_inputs(trained.features, real, seed=0, rows=BATCH_ROWS)
         reference = trained.facts.reference
         write_bundle(Path(folder) / "bundle", "behavioural", model=model, typical=reference)
         scorer = Scorer(load_bundle(Path(folder) / "bundle"))

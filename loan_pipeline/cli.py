@@ -94,6 +94,12 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="Train on loans granted up to this day, test on the later ones.",
 )
+@click.option(
+    "--rolling",
+    type=click.IntRange(min=1),
+    metavar="MONTHS",
+    help="Rolling origin: train at successive dates so many months apart, test on all later loans.",
+)
 @click.option("--repeats", default=4, show_default=True, help="Cross-validation: repeats.")
 @click.option("--folds", default=5, show_default=True, help="Cross-validation: folds.")
 @click.option(
@@ -104,22 +110,33 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
 )
 @_TARGET
 @_RECIPE
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="FEATURE",
+    help="Leave a feature out; may be repeated. LOAN_EXCLUDED_FEATURES counts without it.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 def backtest(
     source: str,
     train_until: datetime | None,
+    rolling: int | None,
     repeats: int,
     folds: int,
     feature_set: FeatureSet,
     target: str,
     recipe: str,
+    exclude: tuple[str, ...],
     seed: int,
     json_file: Path | None,
 ) -> None:
     """Measure on loans the model has not seen: later ones, or by repeated cross-validation."""
+    if train_until and rolling:
+        raise click.UsageError("give either --train-until or --rolling")
     from loan_pipeline.evaluation.backtest import backtest as train_and_test
     from loan_pipeline.evaluation.backtest import cross_validate
+    from loan_pipeline.evaluation.rolling import rolling_origin
     from loan_pipeline.load_loans import load_loans
     from loan_pipeline.terminal import shown_on_terminal
     from loan_pipeline.training.recipes import recipe as recipe_called
@@ -128,12 +145,15 @@ def backtest(
         "feature_set": feature_set,
         "chosen": recipe_called(recipe),
         "target": target,
+        "excluded": exclude or Settings().excluded_features,
         "seed": seed,
     }
     with shown_on_terminal():
         loans = load_loans(source)
         if train_until:
             result = train_and_test(loans, train_until.date(), **how)
+        elif rolling:
+            result = rolling_origin(loans, rolling, **how)
         else:
             result = cross_validate(loans, repeats=repeats, folds=folds, **how)
     if json_file:

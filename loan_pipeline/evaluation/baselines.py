@@ -1,5 +1,6 @@
 """Baselines that need no model: always "paid off", and a rule on one feature."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class OneFeatureRule:
 
 
 def one_feature_rule(
-    older: pd.DataFrame, newer: pd.DataFrame, name: FeatureSet
+    older: pd.DataFrame, newer: pd.DataFrame, name: FeatureSet, excluded: Collection[str] = ()
 ) -> tuple[OneFeatureRule, ScoredLoans]:
     """The rule that the older loans suggest, and what it says of the newer ones.
 
@@ -42,8 +43,9 @@ def one_feature_rule(
         older: loans as of `with_outcome`, to choose and calibrate on.
         newer: loans to measure on.
         name: the feature set to choose from.
+        excluded: features of it that are left out.
     """
-    inputs, paid_off = model_inputs(older, name), older["paid_off"].to_numpy()
+    inputs, paid_off = model_inputs(older, name, excluded), older["paid_off"].to_numpy()
     best, best_distance = OneFeatureRule(str(inputs.columns[0]), rising=True), -1.0
     for feature in inputs.columns:
         rule = OneFeatureRule(str(feature), rising=True)
@@ -54,7 +56,7 @@ def one_feature_rule(
             best = OneFeatureRule(str(feature), rising=roc_auc >= 0.5)
     reference = inputs[best.feature].to_numpy(dtype=np.float64)
     platt, threshold = calibrate(best.score(inputs, reference), paid_off)
-    probabilities = platt.apply(best.score(model_inputs(newer, name), reference))
+    probabilities = platt.apply(best.score(model_inputs(newer, name, excluded), reference))
     return best, _scored(newer, probabilities, probabilities >= threshold)
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.evaluation.metrics import Ranking
-from loan_pipeline.training.inputs import model_inputs
 from loan_pipeline.training.predictor import TrainedPredictor
 
 _REPEATS = 10
@@ -25,7 +24,7 @@ def permutation_importance(
         `mean` and `standard_deviation` over the shuffles, by feature.
     """
     known = known.sample(min(len(known), _MOST_LOANS), random_state=seed)
-    inputs = model_inputs(known, trained.facts.feature_set).reset_index(drop=True)
+    inputs = trained.inputs(known).reset_index(drop=True)
     generator = np.random.default_rng(seed)
     tables = [inputs]
     for feature in inputs.columns:

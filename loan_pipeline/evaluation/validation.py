@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.bundle import Metric
-from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.evaluation.baselines import always_paid_off, one_feature_rule
 from loan_pipeline.evaluation.evaluate import (
     leaderboard,
@@ -81,7 +80,7 @@ def validate(
             sample: measure_with_intervals(scored, seed=seed) for sample, scored in samples.items()
         }
         importance = permutation_importance(holdout, newer, seed=seed)
-        rule, by_rule = one_feature_rule(older, newer, name)
+        rule, by_rule = one_feature_rule(older, newer, name, trained.facts.excluded)
         baselines = {
             "always_paid_off": always_paid_off(older, newer),
             f"one_feature_rule ({rule.feature})": by_rule,
@@ -110,7 +109,7 @@ def validate(
             "subgroups": by_subgroup(widest, known, seed=seed),
             "importance": importance,
         }
-        labels = {feature.name: feature.label for feature in feature_set(name)}
+        labels = {feature.name: feature.label for feature in trained.features}
         return Validation(metrics, report, pictures(samples, labels, importance), test)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.export.converters import FittedGraph, convert
 from loan_pipeline.export.forests import joined
 from loan_pipeline.export.graph import Graph
@@ -35,7 +34,7 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     require_exportable(recipe(trained.facts.recipe))
     with silence_libraries():
         members = list(_weighted_members(trained))
-    graph = Graph([feature.name for feature in feature_set(trained.facts.feature_set)])
+    graph = Graph([feature.name for feature in trained.features])
     forest = joined(members, graph.features)
     score = graph.average(members) if forest is None else graph.forest(forest)
     graph.answer_probability(score, trained.calibration)

@@ -93,14 +93,16 @@ def _released_model(
     """A release that cannot be opened is what a candidate is to replace: no reason to stop it."""
     name, file = manifest.feature_set, model_file(manifest.kind)
     try:
-        if manifest.contract_version != contract_version(name):
+        names = [feature.name for feature in manifest.features]
+        excluded = {one.name for one in feature_set(name)} - set(names)
+        if manifest.contract_version != contract_version(name, excluded):
             raise BundleError("it takes other features")
         data = read_release_file(store, name, manifest.version, file)
         require_intact(data, file, manifest, file)
         return open_model(
             manifest.kind,
             data,
-            [feature.name for feature in feature_set(name)],
+            names,
             f"release {manifest.version}",
             allow_pickles=allow_pickles,
         )
@@ -199,7 +201,9 @@ def _in_common(
     last = pd.Timestamp(champion.manifest.training.last_loan_date)
     unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
     if unseen.any() and not isinstance(champion.model, BundleError):
-        inputs = model_inputs(rows[unseen], name).to_numpy(dtype=np.float32)
+        names = {feature.name for feature in champion.manifest.features}
+        excluded = {one.name for one in feature_set(name)} - names
+        inputs = model_inputs(rows[unseen], name, excluded).to_numpy(dtype=np.float32)
         theirs[unseen] = champion.model.probabilities(inputs)
     known = ~np.isnan(theirs)
     return candidate.only(known), theirs[known]

@@ -79,7 +79,8 @@ def cross_fitted(
     """
     probabilities = np.empty(len(scores))
     decisions = np.empty(len(scores), dtype=np.int64)
-    folds = StratifiedKFold(_CROSS_FIT_FOLDS, shuffle=True, random_state=seed)
+    rarer = int(min(np.sum(paid_off == 0), np.sum(paid_off == 1)))
+    folds = StratifiedKFold(min(_CROSS_FIT_FOLDS, rarer), shuffle=True, random_state=seed)
     for rest, part in folds.split(scores, paid_off):
         platt, threshold = calibrate(scores[rest], paid_off[rest], cost_ratio)
         probabilities[part] = platt.apply(scores[part])

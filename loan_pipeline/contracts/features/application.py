@@ -15,6 +15,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         1_000,
         1_000_000,
         application=True,
+        with_amount=1,
     ),
     Feature(
         "duration",
@@ -35,6 +36,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         10,
         100_000,
         application=True,
+        with_amount=1,
     ),
     Feature(
         "account_age_days",
@@ -131,6 +133,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         1,
         codes=("M", "F"),
         application=True,
+        protected=True,
     ),
     Feature(
         "age_years",
@@ -141,5 +144,6 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         0,
         120,
         application=True,
+        protected=True,
     ),
 )

@@ -131,7 +131,7 @@ def test_the_reasons_of_forests_come_from_the_graph_and_sum_to_the_difference(tm
     scorer = Scorer(load_bundle(tmp_path / "b"))
     reference = np.array(trained.facts.reference, dtype=np.float32)
     start = float(scorer.probabilities(reference[None, :])[0])
-    inputs = random_inputs("behavioural", model_inputs(LOANS, "behavioural"), seed=1)
+    inputs = random_inputs(trained.features, model_inputs(LOANS, "behavioural"), seed=1)
     nearly_reference = np.tile(reference, (len(reference), 1))
     nearly_reference[np.diag_indices(len(reference))] *= 1.001
     for row in np.vstack([inputs.to_numpy(dtype=np.float32), nearly_reference]):
