@@ -15,6 +15,10 @@ class UnsuitableLoans(ModelError):
     """The loans do not allow what was asked: too few, one outcome only, a column missing."""
 
 
+class PackagesMissing(ModelError):
+    """A recipe needs libraries that are not installed."""
+
+
 class TrainingFailed(ModelError):
     """AutoGluon could not train; nothing was saved."""
 

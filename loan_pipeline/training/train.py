@@ -34,7 +34,7 @@ from loan_pipeline.training.predictor import (
     load_predictor,
     out_of_fold_scores,
 )
-from loan_pipeline.training.recipes import Recipe
+from loan_pipeline.training.recipes import Recipe, require_installed
 from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
@@ -70,10 +70,12 @@ def train_predictor(
         excluded: features of the set that the model is not to see.
 
     Raises:
+        PackagesMissing: the recipe's libraries are not installed.
         UnsuitableExclusion: a feature cannot be left out, or there is none of the name.
         UnsuitableLoans: too few loans, one outcome only, a feature missing or empty.
         TrainingFailed: AutoGluon failed, or the disk is full; `path` is as it was.
     """
+    require_installed(chosen)
     known = with_outcome(loans, target)
     require_enough(known, f"training on the target {target}")
     inputs = model_inputs(known, feature_set, excluded)
