@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     keep_releases: int = Field(default=5, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
+    excluded_features: Annotated[tuple[str, ...], NoDecode] = ()  # of training and whatever follows
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -84,7 +85,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return (base_folder() / home.expanduser()).resolve()
 
-    @field_validator("web_api_keys", mode="before")
+    @field_validator("excluded_features", "web_api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
