@@ -29,6 +29,7 @@ class PredictorManifest(BaseModel):
         holdout_of: the predictor whose out-of-time test this one makes; None of one for release.
         snapshot_id: the snapshot behind the loans.
         loan_features_id: the table of loans that it learned from.
+        excluded: features of the set that it does not see.
         test_from: the first day of the out-of-time test; None: the newest fifth of the loans.
         run_id: the Dagster run that trained it.
         files: by name, all but the manifest.
@@ -41,6 +42,7 @@ class PredictorManifest(BaseModel):
     feature_set: FeatureSet
     recipe: str
     target: Literal["observed", "finished"]
+    excluded: tuple[str, ...] = ()
     seed: int
     cost_ratio: float | None
     test_from: date | None

@@ -51,6 +51,11 @@ class TrainingConfig(dg.Config):
         description="How many times a lost loan costs more than a good applicant turned away; the "
         "threshold is chosen for it. 0: for balanced accuracy.",
     )
+    excluded_features: list[str] = Field(
+        default=[],
+        description="Features that the model must not see, beside those of "
+        "LOAN_EXCLUDED_FEATURES; `loan-pipeline features` lists them.",
+    )
     test_from: str = Field(
         default="",
         pattern=r"^(\d{4}-\d{2}-\d{2})?$",
@@ -106,6 +111,7 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
         if not policy.allow_pickles:
             require_exportable(chosen)
         require_table_passed(store, loan_features)
+        excluded = tuple(sorted({*config.excluded_features, *predictors.excluded_features}))
         loans = read_feature_table(store, loan_features)
         test_from = date.fromisoformat(config.test_from) if config.test_from else None
         # Before the training, which may take hours: are there loans for the test?
@@ -115,6 +121,7 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
             feature_set=name,
             recipe=chosen.name,
             target=target,
+            excluded=excluded,
             seed=config.seed,
             cost_ratio=config.cost_ratio or None,
             test_from=test_from,
@@ -129,6 +136,7 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
             chosen,
             target,
             predictors.path(manifest),
+            excluded=manifest.excluded,
             seed=manifest.seed,
             cost_ratio=manifest.cost_ratio,
         )
@@ -177,6 +185,7 @@ def _holdout_predictor(name: FeatureSet) -> dg.AssetsDefinition:
             recipe(predictor.recipe),
             predictor.target,
             predictors.path(manifest),
+            excluded=predictor.excluded,
             seed=predictor.seed,
             cost_ratio=predictor.cost_ratio,
         )

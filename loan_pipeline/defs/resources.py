@@ -53,11 +53,14 @@ class FeatureEngineResource(dg.ConfigurableResource[None]):
 
 
 class PredictorsResource(dg.ConfigurableResource[None]):
-    """The predictors in the lake, with a cache on this machine."""
+    """How predictors are trained and kept: in the lake, with a cache on this machine."""
 
     lake: LakeResource
     cache: str = Field(description="Folder of this machine where predictors are unpacked.")
     keep: int = Field(default=3, ge=1, description="How many predictors of a feature set stay.")
+    excluded_features: list[str] = Field(
+        default=[], description="Features that no model may see, as LOAN_EXCLUDED_FEATURES says."
+    )
 
     def path(self, manifest: PredictorManifest) -> Path:
         """Where a predictor is on this machine, once it was trained here or opened."""
@@ -89,7 +92,10 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "rds": RDSResource(),  # with AWS's own variables
         "engine": FeatureEngineResource(spark_master=settings.spark_master or ""),
         "predictors": PredictorsResource(
-            lake=lake, cache=str(settings.models_path), keep=settings.keep_predictors
+            lake=lake,
+            cache=str(settings.models_path),
+            keep=settings.keep_predictors,
+            excluded_features=list(settings.excluded_features),
         ),
         "policy": ReleasePolicyResource(
             minimum_roc_auc=settings.minimum_roc_auc,

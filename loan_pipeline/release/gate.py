@@ -17,6 +17,7 @@ from loan_pipeline.contracts.verdict import Check
 from loan_pipeline.evaluation.comparison import paired_difference
 from loan_pipeline.evaluation.metrics import ScoredLoans
 from loan_pipeline.evaluation.validation import Validation
+from loan_pipeline.export.more_debt import MoreDebt, check_more_debt_never_helps
 from loan_pipeline.export.parity import LARGEST_DIFFERENCE, Parity, check_parity
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.release.publish import (
@@ -91,6 +92,11 @@ RULES: tuple[Rule, ...] = (
         "export_parity",
         "What is released answers what the predictor answers.",
         lambda one: check_parity_proven(check_parity(one.trained, one.model, one.loans)),
+    ),
+    Rule(
+        "more_debt_never_helps",
+        "At the same duration, no larger loan gets a higher probability.",
+        lambda one: check_more_debt(check_more_debt_never_helps(one.trained, one.model, one.loans)),
     ),
     Rule(
         "roc_auc",
@@ -206,6 +212,26 @@ def check_parity_proven(parity: Parity) -> Check:
             "largest_difference": parity.largest_difference,
             "rows": float(parity.rows),
         },
+    )
+
+
+def check_more_debt(search: MoreDebt) -> Check:
+    """No larger loan gets a higher probability at the same duration."""
+    if search.proven:
+        says = f"no larger loan gets a higher probability, in {search.rows:,} loans tried"
+    else:
+        case = search.worst_case
+        says = (
+            f"of {search.rows:,} loans tried, {search.violations:,} larger ones get a higher "
+            f"probability, by {search.worst:.3f} at most: over {case['duration']:.0f} months "
+            f"{case['larger_amount']:,.0f} in place of {case['smaller_amount']:,.0f}; release a "
+            "recipe that is monotone in the terms, as default and quick are"
+        )
+    return Check(
+        name="more_debt_never_helps",
+        passed=search.proven,
+        says=says,
+        figures={"violations": float(search.violations), "worst": search.worst},
     )
 
 
