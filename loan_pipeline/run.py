@@ -11,7 +11,7 @@ from loan_pipeline.bank.open import open_bank
 from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.definitions import build_defs
-from loan_pipeline.defs.jobs import STARTED_BY, fill_config, training_config, whole_pipeline
+from loan_pipeline.defs.jobs import STARTED_BY, fill_ops, training_ops, whole_pipeline
 from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.step_logger import STEP_LOGGER
 from loan_pipeline.errors import LoanPipelineError
@@ -75,7 +75,7 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
 
 
 def _run_config(*, source: str, recipe: str, target: str) -> dict[str, Any]:
-    ops = fill_config(source)["ops"] | training_config(recipe=recipe, target=target)["ops"]
+    ops = fill_ops(source) | training_ops(recipe=recipe, target=target)
     return {"loggers": {STEP_LOGGER: {}}, "ops": ops}
 
 

@@ -40,7 +40,7 @@ def snapshot_verdict(
         store: where it is.
         manifest: which one it is.
         bank_rows: rows by table, counted in the bank after the export.
-        alone: whether nobody but this pipeline writes to the bank, so that other counts are errors.
+        alone: whether only this pipeline writes to the bank, so that other counts are errors.
     """
     previous = [one for one in list_snapshots(store) if one.created_at < manifest.created_at]
     checks = [

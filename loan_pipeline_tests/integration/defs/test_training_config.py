@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from loan_pipeline.cli import main
 from loan_pipeline.definitions import build_defs
-from loan_pipeline.defs.jobs import training_config, whole_pipeline
+from loan_pipeline.defs.jobs import whole_pipeline
 from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.release.candidate import MetricsRecord
@@ -90,13 +90,7 @@ def _trained(settings: Settings, **config: Any) -> tuple[float, MetricsRecord]:
             build_defs(settings)
             .resolve_job_def(whole_pipeline.name)
             .execute_in_process(
-                run_config={
-                    "ops": {
-                        PREDICTOR.to_python_identifier(): training_config(recipe="quick", **config)[
-                            "ops"
-                        ][PREDICTOR.to_python_identifier()]
-                    }
-                },
+                run_config={"ops": training_ops(["application"], recipe="quick", **config)},
                 asset_selection=[PREDICTOR, holdout_key("application"), METRICS],
                 instance=instance,
             )
