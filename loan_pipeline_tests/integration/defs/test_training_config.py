@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from loan_pipeline.cli import main
 from loan_pipeline.definitions import build_defs
-from loan_pipeline.defs.jobs import whole_pipeline
+from loan_pipeline.defs.jobs import training_ops, whole_pipeline
 from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.release.candidate import MetricsRecord
