@@ -22,7 +22,7 @@ from loan_pipeline.lake.reader import open_snapshot, quoted
 from loan_pipeline.lake.snapshot import folder_of, list_snapshots
 from loan_pipeline.quality.tables import Violation, find_violations
 
-_MEMORY = "1GB"  # what does not fit goes to a temporary folder
+_MEMORY = "3GB"  # what does not fit goes to a temporary folder
 CHECKS = {
     "rows_of_the_bank": "As many rows as the bank holds; a warning where others write to the bank.",
     "files_are_whole": "Every file has the checksum of the manifest.",
