@@ -157,7 +157,7 @@ def test_the_application_form_is_filled_in_and_answered(visit, scripts):
         expect(page.get_by_text("Credit card: gold")).to_be_visible()
 
 
-def test_a_batch_is_checked_and_its_results_taken_home(visit, tmp_path):
+def test_a_batch_is_checked_and_its_results_downloaded(visit, tmp_path):
     file = tmp_path / "loans.csv"
     file.write_text("account_id,amount,duration\n1,96000,24\n2,abc,12\n")
     with visit() as page:
@@ -256,8 +256,8 @@ def check_page(page: Page, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run().then(result => result.violations)")
-    told = [
+    violations = [
         (rule["id"], rule["impact"], [node["html"][:200] for node in rule["nodes"]][:3])
         for rule in found
     ]
-    assert told == [], name
+    assert violations == [], name
