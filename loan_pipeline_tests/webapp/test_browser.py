@@ -223,7 +223,7 @@ def test_the_answer_can_be_printed(visit):
         expect(page.locator(".verdict")).to_be_visible()
 
 
-def test_without_a_release_the_page_tells_what_to_run(browser, serve, home):
+def test_without_a_release_the_page_says_what_to_run(browser, serve, home):
     context = browser.new_context(base_url=serve(home).url)
     page = context.new_page()
     assert page.goto("/").status == 503
