@@ -132,7 +132,7 @@ def test_other_terms_change_the_answer_in_place(visit):
         expect(page.get_by_label("Amount of the loan")).to_be_focused()
 
 
-def test_a_field_at_fault_is_told_and_can_be_mended(visit):
+def test_a_field_at_fault_is_named_and_can_be_corrected(visit):
     with visit() as page:
         ask_by_account(page, account="99", amount="5")
         expect(page.get_by_role("alert")).to_contain_text("One field needs another look")

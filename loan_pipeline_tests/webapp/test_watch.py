@@ -82,7 +82,7 @@ def test_a_lake_that_goes_away_leaves_the_models_serving(app, client, released):
 
 
 @pytest.mark.fast
-def test_a_watch_outlives_errors_that_nobody_foresaw(released):
+def test_a_watch_outlives_unexpected_errors(released):
     from webapp.model_watch import ModelWatch
 
     class Odd:
