@@ -16,9 +16,9 @@ class FillConfig(dg.Config):
 
     source: str = Field(
         default="",
-        description="sample, sample:scale=2, a folder or .zip of PKDD'99 files, a .sql dump, ctu, or "
-        "another server; `loan-pipeline run --help` says how. Empty: the bank keeps what it holds, "
-        "and an empty one is filled with the sample bank.",
+        description="sample, sample:scale=2, a folder or .zip of PKDD'99 files, a .sql dump, ctu "
+        "or another server; `loan-pipeline run --help` says how. Empty: the bank keeps what it "
+        "holds, and an empty one is filled with the sample bank.",
     )
 
 
