@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.contracts.column_types import arrow_name
 from loan_pipeline.contracts.tables import Column, Table
 
 # Integers are 32-bit in the database, as in the public copy.
@@ -17,7 +18,7 @@ def arrow_type(column: Column) -> pa.DataType:
     """The Arrow type of a contract's column."""
     if column.kind == "decimal":
         return pa.decimal128(column.precision, column.scale)
-    return {"integer": pa.int64(), "date": pa.date32(), "text": pa.string()}[column.kind]
+    return pa.type_for_alias(arrow_name(column))
 
 
 def arrow_schema(table: Table) -> pa.Schema:

@@ -15,9 +15,9 @@ import duckdb
 import ibis
 import pyarrow as pa
 
+from loan_pipeline.contracts.column_types import ibis_type
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.lake.reader import ibis_type
 
 SQL = Path(__file__).parent / "sql"
 _PACKAGE = Path(__file__).parents[1]

@@ -13,6 +13,7 @@ import ibis
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from loan_pipeline.contracts.column_types import ibis_type
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.errors import LoanPipelineError
@@ -20,7 +21,7 @@ from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.compiled import compute
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.lake.reader import ibis_type, open_snapshot, quoted
+from loan_pipeline.lake.reader import open_snapshot, quoted
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import folder_of
 

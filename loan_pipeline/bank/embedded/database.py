@@ -12,7 +12,8 @@ from loan_pipeline.bank.embedded.reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError
 from loan_pipeline.bank.fill import pour, refuse_unless_managed, require_relations
 from loan_pipeline.bank.protocol import Source
-from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.contracts.column_types import column_definition, duckdb_type
+from loan_pipeline.contracts.tables import TABLES, Table
 
 _FILLED_FROM = "_filled_from"
 
@@ -108,7 +109,7 @@ def _fill_file(path: Path, source: Source) -> dict[str, int]:
 
         def into(table: Table, batches: Iterator[pa.RecordBatch]) -> int:
             # Keys are validated below with one query; an index would cost more than it gives.
-            columns = ", ".join(_definition(column) for column in table.columns)
+            columns = ", ".join(column_definition(column, duckdb_type) for column in table.columns)
             connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
             count = 0
             for batch in batches:
@@ -125,16 +126,6 @@ def _fill_file(path: Path, source: Source) -> dict[str, int]:
             [source.name],
         )
     return counts
-
-
-def _definition(column: Column) -> str:
-    kind = {
-        "integer": "BIGINT",
-        "decimal": f"DECIMAL({column.precision}, {column.scale})",
-        "date": "DATE",
-        "text": "VARCHAR",
-    }[column.kind]
-    return f'"{column.name}" {kind}{"" if column.nullable else " NOT NULL"}'
 
 
 def _remove(path: Path) -> None:

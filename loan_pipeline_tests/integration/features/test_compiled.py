@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 from ibis.backends.duckdb import Backend
 
+from loan_pipeline.contracts.column_types import ibis_type
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features import compiled
 from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.engine import feature_batches, snapshot_tables
 from loan_pipeline.lake.open import open_store
-from loan_pipeline.lake.reader import ibis_type
 from loan_pipeline.sources.sample import SampleSource
 from loan_pipeline.sources.sample.snapshot import write_parquet
 
