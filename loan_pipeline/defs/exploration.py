@@ -10,6 +10,7 @@ from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.presentation import picture
 from loan_pipeline.defs.raw import GROUP, raw_key
 from loan_pipeline.defs.resources import BankResource, LakeResource
+from loan_pipeline.settings import Settings
 
 REPORT_KEY = "reports/bank.html"
 
@@ -29,7 +30,7 @@ def bank_report(bank: BankResource, lake: LakeResource) -> dg.MaterializeResult[
     """What the bank holds, by aggregates alone: no row leaves the database."""
     exploration = explore(bank.open())
     store = lake.open()
-    store.write(REPORT_KEY, render(exploration).encode())
+    store.write(REPORT_KEY, render(exploration, currency=Settings().currency).encode())
     return dg.MaterializeResult(
         metadata=exploration_metadata(exploration, f"{store.url}/{REPORT_KEY}")
     )

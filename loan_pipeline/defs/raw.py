@@ -44,8 +44,9 @@ class FillConfig(dg.Config):
     """Where the bank is filled from.
 
     Attributes:
-        source: `sample`, a folder of PKDD'99 files, `FILE.sql`, `mysql://…` or `ctu`. Empty: the
-            bank keeps what it holds, and an empty bank is filled with the sample.
+        source: `sample`, a folder of PKDD'99 files, `FILE.sql`, `ctu`, or `env:NAME` where the
+            environment variable NAME holds a server's URL. Empty: the bank keeps what it holds,
+            and an empty bank is filled with the sample.
     """
 
     source: str = ""
@@ -53,7 +54,7 @@ class FillConfig(dg.Config):
 
 def _fill_where_asked(context: dg.AssetExecutionContext, bank: Bank, source: str) -> None:
     if source or not bank.exists():
-        chosen = open_source(source or "sample")
+        chosen = open_source(source or "sample", bastion=Settings().bastion)
         context.log.info("filling the %s from %s", bank.name, chosen.name)
         bank.fill(chosen)
     else:

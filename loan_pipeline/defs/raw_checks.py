@@ -7,7 +7,8 @@ import dagster as dg
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.raw import raw_key
 from loan_pipeline.defs.resources import BankResource
-from loan_pipeline.quality.tables import Violation, violations
+from loan_pipeline.quality.tables import violations
+from loan_pipeline.quality.violation import Violation
 
 
 def violations_result(

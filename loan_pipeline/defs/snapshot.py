@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import dagster as dg
-import ibis
 from dagster_aws.rds import RDSResource
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
@@ -12,6 +11,7 @@ from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.defs.raw import raw_key
 from loan_pipeline.defs.raw_checks import violations_result
 from loan_pipeline.defs.resources import BankResource, LakeResource
+from loan_pipeline.duckdb_connection import ibis_connection
 from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.feature_tables import delete_feature_tables
 from loan_pipeline.lake.rds.export import RdsExport, export_rds
@@ -120,12 +120,9 @@ def files_are_whole(snapshot: SnapshotManifest, lake: LakeResource) -> dg.AssetC
 @dg.asset_check(asset=snapshot, blocking=True)
 def contract(snapshot: SnapshotManifest, lake: LakeResource) -> dg.AssetCheckResult:
     """Types, keys, references, codes, ranges and nulls of the copy are as the contract says."""
-    connection = ibis.duckdb.connect()
-    try:
+    with ibis_connection() as connection:
         reader = SnapshotReader(open_snapshot(lake.open(), snapshot, connection))
         found = list(find_violations(reader))
-    finally:
-        connection.disconnect()
     return violations_result(found)
 
 
@@ -134,12 +131,9 @@ def newest_transaction(snapshot: SnapshotManifest, lake: LakeResource) -> dg.Ass
     """The newest transaction is where the manifest says, and no older than last time."""
     store = lake.open()
     earlier = [other for other in list_snapshots(store) if other.created_at < snapshot.created_at]
-    connection = ibis.duckdb.connect()
-    try:
+    with ibis_connection() as connection:
         tables = open_snapshot(store, snapshot, connection)
         problems = newest_transaction_problems(snapshot, tables, earlier[0] if earlier else None)
-    finally:
-        connection.disconnect()
     return _result(problems, f"Known up to the day before {snapshot.as_of}.")
 
 

@@ -12,27 +12,13 @@ import pymysql
 from pyarrow import csv
 from pymysql.constants import ER
 
-from loan_pipeline.bank.errors import BankError
+from loan_pipeline.bank.errors import BankError, RepeatedKeysError
 from loan_pipeline.bank.mariadb.connection import Connection, error_code
 from loan_pipeline.contracts.column_types import column_definition, mariadb_type
 from loan_pipeline.contracts.tables import TABLES_BY_NAME, Table
 
 _INSERT_ROWS = 1_000
 _BYTES_PER_FILE = 16 * 2**20
-
-
-class RepeatedKeysError(ValueError):
-    """Rows were left out because their key was there already.
-
-    Attributes:
-        surplus: how many rows.
-        keys: some of their keys.
-    """
-
-    def __init__(self, surplus: int, keys: tuple[int, ...]) -> None:
-        super().__init__(f"{surplus} rows repeat a key")
-        self.surplus = surplus
-        self.keys = keys
 
 
 def create_table(table: Table, name: str) -> str:
