@@ -12,10 +12,10 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.features.compiled import compute
+from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.spark import spark_batches
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.lake.reader import open_snapshot, quoted
+from loan_pipeline.lake.reader import open_snapshot
 
 # Beyond this, a hundred million transactions, DuckDB spills to disk; with what it does not count,
 # the process stays under 4 GB.
@@ -40,12 +40,9 @@ def feature_batches(
     """
     with duckdb_connection() as connection:
         # Spark too gets only snapshots that were found whole, with values that cast.
-        opened = open_snapshot(store, manifest, connection)
+        tables = open_snapshot(store, manifest, connection)
         if spark_master is None:
-            for table, view in opened.items():
-                own_name, source = quoted(table), quoted(view.get_name())
-                connection.con.execute(f"CREATE TEMP VIEW {own_name} AS FROM {source}")
-            yield compute(connection.con, name, manifest.as_of)
+            yield FEATURE_TABLES[name](tables, manifest.as_of).to_pyarrow_batches()
             return
     with spark_batches(store, manifest, name, spark_master) as batches:
         yield batches
