@@ -1,9 +1,9 @@
 """Runs the benchmarks, each part beside its peers: `make bench`.
 
-    python -m benchmarks [PART …] [--scales 1,10] [--minutes 5] [--write-docs]
+    python -m benchmarks [PART …] [--scales 1,10] [--source DIR] [--minutes 5] [--write-docs]
 
-Prints as it goes. Figures are kept in `benchmarks.json` in LOAN_HOME, part by part, with the machine
-and the day; `--write-docs` makes `docs/benchmarks.md` and its pictures from them.
+Prints as it goes. Figures are kept in `benchmarks.json` in LOAN_HOME, part by part, with machine
+and day; `--write-docs` makes `docs/benchmarks.md` and its pictures from them.
 """
 
 import argparse
@@ -54,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("parts", nargs="*", choices=[*known, []], metavar="PART",
                         help=", ".join(known))  # fmt: skip
     parser.add_argument("--scales", type=lambda text: tuple(map(int, text.split(","))),
-                        help="of features, spark, growth: copies of the public bank's size")  # fmt: skip
+                        help="of features, spark, growth: in sizes of the public bank")  # fmt: skip
+    parser.add_argument("--source", help="of quality: a folder of PKDD'99 files, for real loans")
     parser.add_argument("--minutes", type=float, help="of soak")
     parser.add_argument("--write-docs", action="store_true", help="docs/benchmarks.md")
     return parser
@@ -64,7 +65,7 @@ def _run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """A part's figures, with the time and the machine they belong to."""
     work = importlib.import_module(f"benchmarks.{name}").main
     taken = inspect.signature(work).parameters
-    given = {key: getattr(options, key) for key in ("scales", "minutes") if key in taken}
+    given = {key: getattr(options, key) for key in ("scales", "source", "minutes") if key in taken}
     described, started = machine(), time.monotonic()
     figures = work(**{key: value for key, value in given.items() if value is not None})
     return {

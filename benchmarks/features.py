@@ -8,7 +8,6 @@ other keys, and each engine has a process of its own, so that its peak of memory
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 

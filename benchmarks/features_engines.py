@@ -58,9 +58,7 @@ ENGINES: dict[str, Callable[[Paths, date, Path], None]] = {
 }
 
 
-def measured(
-    folder: Path, as_of: date, engines: Sequence[str], repeats: int
-) -> dict[str, Figures]:
+def measured(folder: Path, as_of: date, engines: Sequence[str], repeats: int) -> dict[str, Figures]:
     """Median `seconds` and `peak_gb` of each engine, run in turn."""
     runs: dict[str, list[Figures]] = {engine: [] for engine in engines}
     for _ in range(repeats):

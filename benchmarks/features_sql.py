@@ -1,4 +1,4 @@
-"""The account features as one query written by hand for DuckDB: the limit of what SQL there can do."""
+"""The account features as one query written by hand for DuckDB: the limit of its SQL."""
 
 from datetime import date
 from pathlib import Path

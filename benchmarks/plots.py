@@ -1,4 +1,4 @@
-"""The pictures of `docs/benchmarks.md`: growth over scale, requests over connections, the overview."""
+"""Pictures of `docs/benchmarks.md`: growth over scale, requests over connections, the overview."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

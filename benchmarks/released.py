@@ -20,7 +20,8 @@ def released_home() -> Path:
         _fetched(home)
     except NoRelease:
         print("running the pipeline on the sample bank, to have a release", flush=True)
-        command = [str(Path(sys.executable).with_name("loan-pipeline")), "run", "--source", "sample"]
+        program = str(Path(sys.executable).with_name("loan-pipeline"))
+        command = [program, "run", "--source", "sample"]
         subprocess.run(command, check=True, env=environment_of(home), stdout=subprocess.DEVNULL)
     return home
 

@@ -1,14 +1,13 @@
 """Feast on one machine: a Parquet source, one feature view, the online store in SQLite."""
 
-import json
-import sys
 import tempfile
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
 import pandas as pd
+from answer import answer
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig
 from feast.infra.online_stores.sqlite import SqliteOnlineStoreConfig
 from feast.types import Float64
@@ -21,12 +20,12 @@ def main(source: str, accounts: list[int]) -> dict:
     names = [name for name in table if name != "account_id"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "accounts.parquet"
-        known_at = datetime.now(timezone.utc) - timedelta(hours=1)
+        known_at = datetime.now(UTC) - timedelta(hours=1)
         table[names] = table[names].astype("float64")
         table.assign(event_timestamp=pd.Timestamp(known_at)).to_parquet(path)
         store = _store(Path(folder), path, names)
         started = time.perf_counter()
-        store.materialize(known_at - timedelta(days=1), datetime.now(timezone.utc))
+        store.materialize(known_at - timedelta(days=1), datetime.now(UTC))
         materialised = time.perf_counter() - started
         wanted = [f"account_features:{name}" for name in names]
         values, seconds = [], []
@@ -66,4 +65,4 @@ def _store(folder: Path, source: Path, names: list[str]) -> FeatureStore:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(**json.load(open(sys.argv[1])))))  # noqa: SIM115
+    answer(main)

@@ -1,15 +1,11 @@
 """Featuretools: an entity set of accounts and transactions, features as of cut-off times."""
 
-import json
-import sys
 import time
-import warnings
 from pathlib import Path
 
-import pandas as pd
-
-warnings.filterwarnings("ignore")
 import featuretools as ft
+import pandas as pd
+from answer import answer
 from featuretools.primitives import Count, Mean, NumTrue, Sum
 
 
@@ -70,4 +66,4 @@ def _features(entities: ft.EntitySet) -> list:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(**json.load(open(sys.argv[1])))))  # noqa: SIM115
+    answer(main)

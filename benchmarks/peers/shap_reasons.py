@@ -1,12 +1,11 @@
 """SHAP's reasons for a forest's scores, row by row, as a server would ask for them."""
 
-import json
-import sys
 import time
 from statistics import median
 
 import numpy as np
 import shap
+from answer import answer
 
 
 def main(trees: list[dict], rows: list[list[float]], baseline: list[float]) -> dict:
@@ -41,4 +40,4 @@ def _tree(tree: dict) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(**json.load(open(sys.argv[1])))))  # noqa: SIM115
+    answer(main)
