@@ -149,7 +149,7 @@ def backtest(
         "feature_set": feature_set,
         "chosen": recipe_called(recipe),
         "target": target,
-        "excluded": exclude or Settings().excluded_features,
+        "excluded": exclude or load_settings().excluded_features,
         "seed": seed,
     }
     with shown_on_terminal():
@@ -296,7 +296,7 @@ def serve(host: str | None, port: int) -> None:
 
     # A platform that sets PORT reaches it from outside; on one's own machine others must not.
     default = "0.0.0.0" if os.environ.get("PORT") else "127.0.0.1"  # noqa: S104
-    serve_app(Settings(), host or default, port)
+    serve_app(load_settings(), host or default, port)
 
 
 @main.command("dagster-home", hidden=True)

@@ -8,7 +8,6 @@ columns, the released bundle carries them, and the documentation is generated fr
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import asdict
 from typing import Literal
 
 from loan_pipeline.contracts.features.application import APPLICATION_FEATURES
@@ -69,6 +68,15 @@ def feature_set(name: FeatureSet, excluded: Collection[str] = ()) -> tuple[Featu
 
 
 def contract_version(name: FeatureSet, excluded: Collection[str] = ()) -> str:
-    """A fingerprint of a set's contract: a bundle made for another one must not be used."""
-    text = json.dumps([asdict(one) for one in feature_set(name, excluded)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """A fingerprint of what a model depends on: a bundle made for another one must not be used.
+
+    Hashed are, in the model's order, each feature's name, unit, codes in their order, whether it
+    may be null, and what it is computed from (`Origin`, which decides what a bundle looks up).
+    Labels, definitions, the words for null and the bounds of valid requests change no number that
+    a model gets, so they are left out. A feature that is computed otherwise needs a new name.
+    """
+    depends_on = [
+        [one.name, one.unit, one.origin, list(one.codes), one.null_means is not None]
+        for one in feature_set(name, excluded)
+    ]
+    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,8 @@ from loan_pipeline.evaluation.validation import validate
 from loan_pipeline.export.export import export_onnx
 from loan_pipeline.export.parity import check_parity, random_inputs
 from loan_pipeline.lake.open import open_store
-from loan_pipeline.release.bundle import Origin, write_bundle
-from loan_pipeline.release.publish import Evidence, publish
+from loan_pipeline.release.bundle import write_bundle
+from loan_pipeline.release.publish import HoldoutPredictions, publish
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.release import load_latest
@@ -33,6 +32,7 @@ from loan_pipeline.training.predictor import TrainedPredictor, load_predictor
 from loan_pipeline.training.recipes import Member, Recipe, recipe
 from loan_pipeline.training.train import train_predictor
 from loan_pipeline_tests.helpers import bundles
+from loan_pipeline_tests.helpers.candidates import origin_of, predictor_manifest
 from loan_pipeline_tests.helpers.loan_tables import loan_table
 
 pytestmark = pytest.mark.slow
@@ -179,6 +179,7 @@ def test_a_released_bundle_scores_as_the_predictor_does(
 ):
     model = export_onnx(trained).SerializeToString()
     report = validate(trained, holdout, LOANS)
+    origin = origin_of(predictor_manifest(trained.facts))
     manifest = write_bundle(
         tmp_path / "bundle",
         trained,
@@ -186,10 +187,19 @@ def test_a_released_bundle_scores_as_the_predictor_does(
         report,
         LOANS,
         serving=LOANS,
-        origin=Origin("snapshot-1", date(1997, 1, 1), "run-1", "abc"),
+        origin=origin,
     )
     store = open_store((tmp_path / "lake").as_uri())
-    publish(store, tmp_path / "bundle", manifest, Evidence(out_of_time={}), keep=2)
+    predictions = HoldoutPredictions(out_of_time={})
+    publish(
+        store,
+        tmp_path / "bundle",
+        manifest,
+        origin.verdict,
+        predictions,
+        minimum_roc_auc=0.6,
+        keep=2,
+    )
     scorer = load_latest(store, "behavioural", tmp_path / "cache")
     assert scorer.bundle.manifest.threshold == trained.facts.threshold
     assert set(scorer.bundle.pictures) == set(report.pictures)
@@ -277,8 +287,7 @@ def run_training(path: Path, largest_file: int = 0) -> subprocess.Popen[str]:
 def kept(trained: TrainedPredictor, tmp_path: Path) -> Path:
     """A predictor trained earlier, in a place of its own."""
     path = tmp_path / "kept"
-    shutil.copytree(trained.path.resolve(), tmp_path / ".kept~earlier")
-    path.symlink_to(".kept~earlier")
+    shutil.copytree(trained.path, path)
     return path
 
 
@@ -286,20 +295,17 @@ def test_a_training_that_is_killed_leaves_the_last_good_predictor(kept: Path):
     expected = load_predictor(kept).predict_proba(LOANS)
     process = run_training(kept)
     deadline = time.monotonic() + 60
-    while (
-        not list(kept.parent.glob(".kept~*/predictor/models"))
-        or len(list(kept.parent.glob(".kept~*"))) < 2
-    ):
+    while not list(kept.parent.glob(".being-made-*/predictor/models")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     np.testing.assert_array_equal(load_predictor(kept).predict_proba(LOANS), expected)
-    assert len(list(kept.parent.glob(".kept~*"))) == 2
+    assert len(list(kept.parent.glob(".being-made-*"))) == 1
 
     train_predictor(LOANS, "behavioural", QUICK, "observed", kept)
-    assert len(list(kept.parent.glob(".kept~*"))) == 1  # what was killed is cleared away
+    assert not list(kept.parent.glob(".being-made-*"))  # what was killed is cleared away
 
 
 def test_a_full_disk_is_named_and_leaves_the_last_good_predictor(kept: Path):
@@ -311,4 +317,4 @@ def test_a_full_disk_is_named_and_leaves_the_last_good_predictor(kept: Path):
     assert "File too large" in errors
     assert f"{kept} is as it was before" in errors
     np.testing.assert_array_equal(load_predictor(kept).predict_proba(LOANS), expected)
-    assert len(list(kept.parent.glob(".kept~*"))) == 1
+    assert not list(kept.parent.glob(".being-made-*"))
