@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from loan_pipeline.settings import load_settings
 
 PEERS = Path(__file__).parent / "peers"
 
+_ROOT = Path(__file__).parents[1]
+_PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+
 ENVIRONMENTS = {
+    "web": (  # ours, as `pip install loan-pipeline[web]` makes it, but for our own files
+        "-c", str(_ROOT / "requirements.lock"),
+        *_PROJECT["dependencies"], *_PROJECT["optional-dependencies"]["web"],
+    ),
     "featuretools": (
         "featuretools==1.31.0", "lightgbm==4.7.0", "pandas==2.3.3", "pyarrow==24.0.0",
         "scikit-learn==1.9.1", "setuptools<81",
@@ -48,7 +56,7 @@ def python_of(name: str) -> Path:
     folder = load_settings().home / "bench" / f"{name}-{digest}"
     python, done = folder / "bin/python", folder / ".installed"
     if not done.exists():
-        print(f"installing {', '.join(packages)} in an environment of their own", flush=True)
+        print(f"installing the environment {name}", flush=True)
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
         _run([str(python), "-m", "pip", "install", "-q", *packages])
         done.touch()
@@ -69,8 +77,9 @@ def run_peer(name: str, script: str, **arguments: Any) -> Any:
     return json.loads(printed.splitlines()[-1])
 
 
-def megabytes_of(folder: Path) -> int:
-    """What a folder's files take on the disk."""
+def megabytes_of(name: str) -> int:
+    """What an environment's files take on the disk."""
+    folder = python_of(name).parents[1]
     files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sum(path.stat().st_size for path in files) // 1_000_000
 

@@ -1,12 +1,13 @@
 """What the serving parts measure: the sample bank's release, made once by the whole pipeline."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from loan_pipeline.lake.open import open_store
-from loan_pipeline.scoring.bundle import Bundle, load_bundle
+from loan_pipeline.scoring.bundle import Bundle, BundleError, load_bundle
 from loan_pipeline.scoring.release import NoRelease, fetch_release
 from loan_pipeline.settings import load_settings
 
@@ -18,7 +19,8 @@ def released_home() -> Path:
     home = load_settings().home / "bench" / "run"
     try:
         _fetched(home)
-    except NoRelease:
+    except (NoRelease, BundleError):  # none, or one of another version
+        shutil.rmtree(home, ignore_errors=True)
         print("running the pipeline on the sample bank, to have a release", flush=True)
         program = str(Path(sys.executable).with_name("loan-pipeline"))
         command = [program, "run", "--source", "sample"]

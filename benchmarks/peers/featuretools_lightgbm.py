@@ -42,8 +42,8 @@ def features(tables: Path, loans: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
     entities.add_relationship("accounts", "account_id", "loans", "account_id")
     entities.add_relationship("accounts", "account_id", "trans", "account_id")
-    entities.add_interesting_values("trans", values={"type": ["PRIJEM", "VYDAJ"],
-                                                     "k_symbol": ["SANKC. UROK", "SIPO"]})  # fmt: skip
+    interesting = {"type": ["PRIJEM", "VYDAJ"], "k_symbol": ["SANKC. UROK", "SIPO"]}
+    entities.add_interesting_values("trans", values=interesting)
     matrix, _ = ft.dfs(
         entityset=entities,
         target_dataframe_name="loans",
