@@ -1,6 +1,6 @@
 """Runs every benchmark side by side with its peer: `make bench`.
 
-    python -m benchmarks [NAME …]
+    python -m benchmarks [NAME[:ARGUMENT] …]
 
 Prints tables as it goes and writes everything to `benchmarks.json` in LOAN_HOME.
 """
@@ -20,13 +20,15 @@ def main(names: list[str]) -> int:
         for path in Path(__file__).parent.glob("*.py")
         if "def main(" in path.read_text() and path.stem != "__main__"
     )
-    if unknown := sorted(set(names) - set(available)):
+    arguments = {name: argument for name, _, argument in (each.partition(":") for each in names)}
+    if unknown := sorted(set(arguments) - set(available)):
         print(f"no benchmark called {', '.join(unknown)}; there are: {', '.join(available)}")
         return 2
     results = {}
-    for name in names or available:
+    for name in arguments or available:
         print(f"\n== {name}", flush=True)
-        results[name] = importlib.import_module(f"benchmarks.{name}").main()
+        run = importlib.import_module(f"benchmarks.{name}").main
+        results[name] = run(arguments[name]) if arguments.get(name) else run()
     home = Settings().home
     home.mkdir(parents=True, exist_ok=True)
     path = home / "benchmarks.json"

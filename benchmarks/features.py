@@ -25,8 +25,9 @@ from benchmarks import features_pandas, features_polars
 from benchmarks.timing import alternating, peak_bytes
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.duckdb_connection import COMPUTING_GB, ibis_connection
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.features.engine import duckdb_connection, feature_batches
+from loan_pipeline.features.engine import feature_batches
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
 from loan_pipeline.sources.sample import SampleSource
@@ -187,7 +188,7 @@ def _measure(engine: str, folder: Path, as_of: date) -> dict[str, float]:
         paths = {name: [path] for name, path in files.items()}
         features_polars.account_features(paths, as_of).write_parquet(out)
     else:
-        with duckdb_connection() as connection:
+        with ibis_connection(gigabytes=COMPUTING_GB, keeps_order=False) as connection:
             for name, path in files.items():
                 connection.read_parquet(path, table_name=name)
             tables = {name: connection.table(name) for name in files}
