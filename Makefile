@@ -17,7 +17,7 @@ RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
 
-.PHONY: help run up test check bench generate lock system web-assets screenshots clean
+.PHONY: help run up test check check-forge bench generate lock system web-assets screenshots clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,14 +36,20 @@ check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@env -i PYTHONWARNINGS=ignore PATH="$$PATH" HOME="$$HOME" LOAN_HOME="$$(mktemp -d)" $(BIN)/dagster definitions validate -w workspace.yaml
-	@$(BIN)/python -m pytest -m 'not slow' loan_pipeline_tests/unit -q
+	@$(MAKE) --no-print-directory check-forge
+	@$(BIN)/python -m pytest -m 'not slow' -q
+
+check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, by their own schemas
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/wish.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(BIN)/pre-commit validate-config
 
 bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
 	@$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.dev ## Write what is made from the features' contract and expressions: their catalogue, their SQL
+generate: $(VENV)/.dev ## Write the catalogue in docs/features.md from the features' contract
 	@$(BIN)/python -m loan_pipeline.features.catalogue docs/features.md
-	@$(BIN)/python -m loan_pipeline.features.compiled
 
 lock: ## Resolve every dependency together again and write requirements.lock
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)

@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[1]
-OURS = "webapp:create_app()"
 
 BARE = """
 import json
+import os
 from flask import Flask, request
+from waitress import serve
 with open({answer!r}) as file:
     ANSWER = json.load(file)
 app = Flask(__name__)
@@ -26,15 +30,18 @@ def predict():
 @app.get("/healthz")
 def healthz():
     return "alive"
+serve(app, host="127.0.0.1", port=os.environ["WEB_PORT"], threads=4)
 """
 
 # The published way: the predictor itself in the app, kept in memory, and a table of one row for
-# each request. What it would look up is there already; it gives no reasons and records nothing.
+# each request. What it would look up is given; it has no reasons and records nothing.
 AUTOGLUON = """
 import json
+import os
 from pathlib import Path
 import pandas
 from flask import Flask, request
+from waitress import serve
 from loan_pipeline.training.predictor import load_predictor
 predictor = load_predictor(Path({predictor!r})).predictor
 predictor.persist()
@@ -48,46 +55,90 @@ def predict():
 @app.get("/healthz")
 def healthz():
     return "alive"
+serve(app, host="127.0.0.1", port=os.environ["WEB_PORT"], threads=4)
 """
 
 
+OURS = [str(Path(sys.executable).with_name("loan-pipeline")), "serve"]
+
+
+def script(path: Path, text: str) -> list[str]:
+    """The command that runs a server's text, written to `path`."""
+    path.write_text(text)
+    return [sys.executable, str(path)]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    port: int
+    pid: int
+    seconds_to_ready: float
+
+    def megabytes(self) -> float:
+        """What the server and its processes hold."""
+        process = psutil.Process(self.pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(each.memory_info().rss for each in family) / 1e6
+
+
 @contextmanager
-def served(app: str, home: Path, folder: Path, logs: Path) -> Iterator[int]:
-    """Serve a WSGI app from `folder` with the project's gunicorn configuration; its port."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+def served(command: list[str], home: Path, log: Path) -> Iterator[int]:
+    """Run a server while the block runs; its port."""
+    with running(command, home, log) as server:
+        yield server.port
+
+
+@contextmanager
+def running(
+    command: list[str], home: Path, log: Path, ready: str = "/healthz"
+) -> Iterator[Running]:
+    """Run a server, which takes its port from WEB_PORT, while the block runs.
+
+    Args:
+        command: that starts it.
+        home: its LOAN_HOME.
+        log: where its output goes.
+        ready: what it answers with 200 once it is ready.
+    """
+    port = free_port()
     environment = os.environ | {
         "LOAN_HOME": str(home),
-        "LOAN_WEB_RATE_LIMIT": "100000000/minute",
-        "LOAN_WEB_API_RATE_LIMIT": "100000000/minute",
+        "LOAN_WEB_DRAIN_SECONDS": "0",
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(port),
-        "WEB_CONCURRENCY": "1",
-        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONPATH": str(ROOT),
     }
-    configuration = str(ROOT / "webapp/gunicorn.conf.py")
-    with (logs / f"{app.split(':')[0]}.log").open("w") as log:
+    started = time.monotonic()
+    with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", configuration, "--chdir", str(folder), app],
+            [part.replace("$WEB_PORT", str(port)) for part in command],
             env=environment,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait(port, process)
-            yield port
+            _wait(port, process, ready)
+            yield Running(port, process.pid, time.monotonic() - started)
         finally:
             process.terminate()
             process.wait(timeout=40)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], ready: str) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", ready)
             if connection.getresponse().status == 200:
                 return
         except OSError:

@@ -83,8 +83,8 @@ def _check_table(
 ) -> TableCheck:
     columns = [_check_column(column, types.get(column.name)) for column in table.columns]
     if not types:
-        for column in columns:
-            column.problems = [f"there is no table or view {table.name}"]
+        for each in columns:
+            each.problems = [f"there is no table or view {table.name}"]
         return TableCheck(table.name, None, None, columns)
     newest = table.newest_by if table.newest_by in types else None
     latest = f'MAX("{newest}")' if newest else "NULL"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
 
-# Okabe and Ito's colours, told apart by everybody and readable on both backgrounds.
+# Okabe and Ito's colours, distinct for colour-blind readers and readable on both backgrounds.
 _PAID, _UNPAID, _SECOND = "#0072b2", "#d55e00", "#009e73"
 # Stands for "the page's text colour" until the SVG is written.
 _INK = "#123456"
@@ -145,6 +145,22 @@ def importance_bars(
             ecolor=_INK,
         )
         axes.set(xlabel="loss of ROC AUC when shuffled")
+    return answer()
+
+
+def profit(curve: Mapping[str, Any]) -> str:
+    """Profit over thresholds, as `profit_curve` gives it, with the model's threshold marked."""
+    prices = curve["prices"]
+    with _picture() as (axes, answer):
+        millions = [value / 1e6 for value in curve["profit_czk"]]
+        axes.plot(curve["thresholds"], millions, c=_PAID)
+        at = curve["threshold"]
+        axes.axvline(at, c=_UNPAID, lw=1, ls="--", label=f"the model's threshold: {at:.2f}")
+        best = curve["best_threshold"]
+        axes.axvline(best, c=_SECOND, lw=1, ls=":", label=f"the most profitable: {best:.2f}")
+        axes.set(xlabel="threshold of the probability", ylabel="profit, million CZK")
+        title = f"{prices['margin']:.0%} earned, {prices['loss_given_default']:.0%} lost"
+        axes.legend(loc="lower left", title=title)
     return answer()
 
 

@@ -1,6 +1,6 @@
 """The latest release of a feature set, from the store into a local folder, verified on the way.
 
-Reads only; making releases is the model room's work.
+Reads only; releases are made by the package `loan_pipeline.release`.
 """
 
 import os
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
-from loan_pipeline.contracts.bundle import MANIFEST_FILE
+from loan_pipeline.contracts.bundle import MANIFEST_FILE, latest_release_key, release_key
 from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.bundle import (
@@ -21,8 +21,7 @@ from loan_pipeline.scoring.bundle import (
 )
 from loan_pipeline.scoring.scorer import Scorer
 
-RELEASES = "releases"
-_KEPT = 3  # versions in the cache: the one in use, the one before, and one that another worker has
+_KEPT = 3  # versions in the cache: in use, the one before, and one that another process has
 
 
 class ReleaseStore(Protocol):
@@ -53,7 +52,7 @@ def latest_version(store: ReleaseStore, feature_set: FeatureSet) -> str:
         NoRelease: none was released.
         BundleError: the pointer holds no version.
     """
-    key = f"{RELEASES}/{feature_set}/latest.json"
+    key = latest_release_key(feature_set)
     pointer = store.read_pointer(key)
     if pointer is None:
         raise NoRelease(
@@ -67,7 +66,7 @@ def latest_version(store: ReleaseStore, feature_set: FeatureSet) -> str:
 
 
 def fetch_release(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path) -> Path:
-    """Bring the latest release into the cache, if it is not there yet.
+    """Fetch the latest release into the cache, if it is not there yet.
 
     Args:
         store: where releases are.
@@ -109,9 +108,9 @@ def _is_sound(folder: Path) -> bool:
 
 
 def _fetch(store: ReleaseStore, feature_set: FeatureSet, version: str, folder: Path) -> None:
-    prefix = f"{RELEASES}/{feature_set}/{version}"
-    place = f"{store.url}/{prefix}/{MANIFEST_FILE}"
-    text = store.read(f"{prefix}/{MANIFEST_FILE}")
+    key = release_key(feature_set, version)
+    place = f"{store.url}/{key}"
+    text = store.read(key)
     manifest = read_manifest(text, place)
     if (manifest.version, manifest.feature_set) != (version, feature_set):
         raise BundleError(
@@ -122,13 +121,13 @@ def _fetch(store: ReleaseStore, feature_set: FeatureSet, version: str, folder: P
         arriving = Path(temporary) / version
         arriving.mkdir()
         for name in manifest.files:
-            store.download(f"{prefix}/{name}", arriving / name)
+            store.download(release_key(feature_set, version, name), arriving / name)
         (arriving / MANIFEST_FILE).write_bytes(text)
         load_bundle(arriving)
         try:
             arriving.rename(folder)
         except OSError:
-            # Another worker was faster: its folder is as good, if it verifies.
+            # Another process was faster: its folder is as good, if it verifies.
             load_bundle(folder)
 
 

@@ -37,6 +37,7 @@ LAYERS = [
     "instance",
     "settings",
     "progress",
+    "code_revision",
     "errors",
 ]
 TOO_HEAVY_TO_SERVE = {
