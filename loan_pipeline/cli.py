@@ -12,6 +12,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from loan_pipeline.bank_commands import bank
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.settings import Settings, load_settings
@@ -77,11 +78,14 @@ def main() -> None:
         warnings.simplefilter("ignore")
 
 
+main.add_command(bank)
+
+
 @main.command()
 @click.option(
     "--source",
     default="",
-    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, mysql://… or ctu. "
+    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, env:NAME or ctu. "
     "Without it the bank keeps what it holds; an empty one gets the sample.",
 )
 @_RECIPE
@@ -191,7 +195,7 @@ def backtest(
         "seed": seed,
     }
     with shown_on_terminal():
-        loans = load_loans(source)
+        loans = load_loans(source, bastion=load_settings().bastion)
         if train_until:
             result = train_and_test(loans, train_until.date(), **how)
         elif rolling:

@@ -19,6 +19,7 @@ from loan_pipeline.instance import prepare_dagster_home
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import refuse_password
 from loan_pipeline.terminal import shown_on_terminal
 
 
@@ -55,6 +56,7 @@ def run_pipeline(settings: Settings, *, source: str, **training: Any) -> RunSumm
     Raises:
         RunFailedError: a step failed; the message is the step's own where a user can fix it.
     """
+    refuse_password(source)  # before Dagster keeps the run's configuration
     home = prepare_dagster_home(settings)
     started = time.monotonic()
     job = build_defs(settings).resolve_job_def(whole_pipeline.name)
@@ -104,7 +106,8 @@ def failure_message(result: dg.ExecuteInProcessResult) -> str:
         if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
             continue
         error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        # Our own errors say what to do; what caused them does not.
+        while error and error.cause and not error.message.startswith("loan_pipeline."):
             error = error.cause
         step = (event.step_key or "").replace("__", " ").replace("_", " ")
         if error is not None:

@@ -288,6 +288,12 @@ def test_columns_are_traced_to_the_raw_tables(home: Path) -> None:
         event = instance.get_latest_materialization_event(dg.AssetKey("account_features"))
     assert event is not None
     assert event.asset_materialization is not None
+    schema = event.asset_materialization.metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    columns = {column.name: column.description or "" for column in schema.columns}
+    record = json.loads(FolderStore(home / "lake").read("assets/account_features.json"))
+    assert list(columns) == record["columns"]
+    assert columns["district_salary_mean_czk"].endswith("Computed from district.A11.")
     lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
     assert isinstance(lineage, dg.TableColumnLineage)
     [salary] = lineage.deps_by_column["district_salary_mean_czk"]
