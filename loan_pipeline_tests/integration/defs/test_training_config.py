@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -121,3 +122,27 @@ def test_the_out_of_time_test_begins_on_the_configured_day(
     reported = measured.report["out_of_time"]
     assert reported["trained_until"] < day == reported["tested_from"]
     assert set(measured.loan_ids) > set(by_default.loan_ids)
+
+
+def test_a_recipe_of_ones_own_trains_both_predictors_and_is_released_like_any_other(
+    settings: Settings, summary: RunSummary
+) -> None:
+    assert summary
+    own = {"LOGXT": {"n_estimators": 40, "bootstrap": False}}
+    _, measured = _trained(settings, hyperparameters=own, time_limit=300.0)
+    assert measured.report["recipe"] == "own"
+    names = {row["model"].split("_")[0] for row in measured.report["leaderboard"]}
+    assert names == {"LogScaleExtraTrees", "WeightedEnsemble"}, "of the holdout predictor"
+
+
+def test_hyperparameters_that_autogluon_would_not_take_stop_the_run_before_it_fills_the_bank(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.json").write_text('{"LGBM": {}}')
+    answer = _invoke(
+        f"run --source sample --hyperparameters {tmp_path / 'own.json'}",
+        {"LOAN_HOME": str(tmp_path / "home")},
+    )
+    assert answer.exit_code == 1
+    assert "'LGBM' is no key of a model" in answer.output
+    assert not (tmp_path / "home" / "bank.duckdb").exists()
