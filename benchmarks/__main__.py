@@ -25,7 +25,7 @@ from loan_pipeline.settings import load_settings
 # In the order of the data; `soak` runs for as long as it is asked to, so only by name.
 PARTS = (
     "bank", "snapshot", "features", "spark", "lookup", "model", "quality", "reasons", "serving",
-    "servers", "stages", "growth",
+    "servers", "stages", "scale",
 )  # fmt: skip
 BY_NAME_ONLY = ("soak", "model_writeup")
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("parts", nargs="*", choices=[*known, []], metavar="PART",
                         help=", ".join(known))  # fmt: skip
     parser.add_argument("--scales", type=lambda text: tuple(map(int, text.split(","))),
-                        help="of features, spark, growth: in sizes of the public bank")  # fmt: skip
+                        help="of features, spark, scale: in sizes of the public bank")  # fmt: skip
     parser.add_argument("--source", help="of quality: a folder of PKDD'99 files, for real loans")
     parser.add_argument("--minutes", type=float, help="of soak")
     parser.add_argument("--write-docs", action="store_true", help="docs/benchmarks.md")
