@@ -19,21 +19,21 @@ import pyarrow.parquet as pq
 from benchmarks import features_pandas, features_polars, features_sql
 from benchmarks.timing import peak_bytes
 from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.duckdb_connection import COMPUTING_GB, ibis_connection
 from loan_pipeline.features.builder import serving_features
-from loan_pipeline.features.engine import duckdb_connection
 
 Paths = dict[str, list[Path]]
 Figures = dict[str, float]
 
 
 def _ours(paths: Paths, as_of: date, out: Path) -> None:
-    with duckdb_connection() as connection:
+    with ibis_connection(gigabytes=COMPUTING_GB, keeps_order=False) as connection:
         tables = {name: connection.read_parquet(files) for name, files in paths.items()}
         _write(serving_features(tables, as_of).to_pyarrow_batches(), out)
 
 
 def _sql(paths: Paths, as_of: date, out: Path) -> None:
-    with duckdb_connection() as connection:
+    with ibis_connection(gigabytes=COMPUTING_GB, keeps_order=False) as connection:
         _write(features_sql.account_features(connection.con, paths, as_of), out)
 
 

@@ -11,7 +11,7 @@ from loan_pipeline.bank.open import open_bank
 from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.definitions import build_defs
-from loan_pipeline.defs.jobs import STARTED_BY, fill_config, training_config, whole_pipeline
+from loan_pipeline.defs.jobs import STARTED_BY, fill_ops, training_ops, whole_pipeline
 from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.step_logger import STEP_LOGGER
 from loan_pipeline.errors import LoanPipelineError
@@ -19,6 +19,7 @@ from loan_pipeline.instance import prepare_dagster_home
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import refuse_password
 from loan_pipeline.terminal import shown_on_terminal
 
 
@@ -50,6 +51,7 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
     Raises:
         RunFailedError: a step failed; the message is the step's own where a user can fix it.
     """
+    refuse_password(source)  # before Dagster keeps the run's configuration
     home = prepare_dagster_home(settings)
     started = time.monotonic()
     job = build_defs(settings).resolve_job_def(whole_pipeline.name)
@@ -75,7 +77,7 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
 
 
 def _run_config(*, source: str, recipe: str, target: str) -> dict[str, Any]:
-    ops = fill_config(source)["ops"] | training_config(recipe=recipe, target=target)["ops"]
+    ops = fill_ops(source) | training_ops(recipe=recipe, target=target)
     return {"loggers": {STEP_LOGGER: {}}, "ops": ops}
 
 
@@ -99,7 +101,8 @@ def failure_message(result: dg.ExecuteInProcessResult) -> str:
         if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
             continue
         error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        # Our own errors say what to do; what caused them does not.
+        while error and error.cause and not error.message.startswith("loan_pipeline."):
             error = error.cause
         step = (event.step_key or "").replace("__", " ").replace("_", " ")
         if error is not None:

@@ -5,7 +5,7 @@ import dagster as dg
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME, Feature
 from loan_pipeline.contracts.tables import LOAN, TABLES_BY_NAME
 from loan_pipeline.defs.raw import raw_key
-from loan_pipeline.features.lineage import column_inputs
+from loan_pipeline.features.lineage import Inputs, column_inputs
 
 _ACCOUNT = ("account_id", "as_of_date", *(f.name for f in FEATURES if f.origin == "account"))
 _LOAN = ("loan_id", "account_id", "date", "status", *(f.name for f in FEATURES))
@@ -14,12 +14,13 @@ COLUMNS = {"loan_features": _LOAN, "account_features": _ACCOUNT}
 
 def feature_columns(table: str) -> dg.TableSchema:
     """The schema of a feature table, from the contracts."""
-    return dg.TableSchema(
-        columns=[
-            _feature(FEATURES_BY_NAME[name]) if name in FEATURES_BY_NAME else _key(name)
-            for name in COLUMNS[table]
-        ]
-    )
+    return dg.TableSchema(columns=[_column(name) for name in COLUMNS[table]])
+
+
+def traced_columns(table: str) -> dg.TableSchema:
+    """The same, each description with the raw columns behind it, which takes a moment to find."""
+    inputs = column_inputs(table)
+    return dg.TableSchema(columns=[_traced(_column(name), inputs[name]) for name in COLUMNS[table]])
 
 
 def column_lineage(table: str) -> dg.TableColumnLineage:
@@ -34,6 +35,18 @@ def column_lineage(table: str) -> dg.TableColumnLineage:
             if inputs
         }
     )
+
+
+def _column(name: str) -> dg.TableColumn:
+    return _feature(FEATURES_BY_NAME[name]) if name in FEATURES_BY_NAME else _key(name)
+
+
+def _traced(column: dg.TableColumn, inputs: Inputs) -> dg.TableColumn:
+    if not inputs:
+        return column
+    names = ", ".join(f"{table}.{name}" for table, name in sorted(inputs))
+    text = f"{column.description} Computed from {names}."
+    return dg.TableColumn(column.name, column.type, text, column.constraints)
 
 
 def _feature(feature: Feature) -> dg.TableColumn:
@@ -57,4 +70,5 @@ def _key(name: str) -> dg.TableColumn:
         text = "The features know what happened strictly before this day."
         return dg.TableColumn(name, "date", text, never_null)
     column = next(column for column in LOAN.columns if column.name == name)
-    return dg.TableColumn(name, column.kind, column.meaning, never_null)
+    text = f"{column.meaning[0].upper()}{column.meaning[1:]}."
+    return dg.TableColumn(name, column.kind, text, never_null)

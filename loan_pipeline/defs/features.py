@@ -10,7 +10,7 @@ from loan_pipeline.contracts.features import FEATURES, Feature
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import FeatureTableVerdict
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.columns import column_lineage, feature_columns
+from loan_pipeline.defs.columns import column_lineage, feature_columns, traced_columns
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import FeatureEngineResource
 from loan_pipeline.features.engine import feature_batches, snapshot_tables
@@ -105,6 +105,7 @@ def _feature_table(
                 "table_id": table.table_id,
                 "as_of": table.as_of.isoformat(),
                 "key": table.key,
+                "dagster/column_schema": traced_columns(name),
                 "dagster/column_lineage": column_lineage(name),
             },
             check_results=check_results(asset_key, checks),

@@ -1,10 +1,11 @@
 """The jobs that people start, and the run configuration and tags that start them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
-from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.defs.keys import predictor_key
 from loan_pipeline.defs.raw import BANK, raw_tables_contract
 from loan_pipeline.defs.snapshot import SNAPSHOT
@@ -33,28 +34,24 @@ fill = dg.define_asset_job(
 )
 
 
-def fill_config(source: str) -> dict[str, Any]:
-    """Run configuration: where the bank is filled from."""
-    return {"ops": {BANK.to_python_identifier(): {"config": {"source": source}}}}
+def fill_ops(source: str) -> dict[str, Any]:
+    """The part `ops` of a run's configuration: where the bank is filled from."""
+    return {BANK.to_python_identifier(): {"config": {"source": source}}}
 
 
-def adopt_config(export_id: str) -> dict[str, Any]:
-    """Run configuration: the export by another system that becomes the snapshot."""
-    return {"ops": {SNAPSHOT.to_python_identifier(): {"config": {"adopt": export_id}}}}
+def adopt_ops(export_id: str) -> dict[str, Any]:
+    """The part `ops` of a run's configuration: another system's export becomes the snapshot."""
+    return {SNAPSHOT.to_python_identifier(): {"config": {"adopt": export_id}}}
 
 
-def training_config(**config: Any) -> dict[str, Any]:
-    """Run configuration: how the predictors of both feature sets are trained.
+def training_ops(names: Sequence[FeatureSet] = FEATURE_SET_NAMES, **config: Any) -> dict[str, Any]:
+    """The part `ops` of a run's configuration: how predictors are trained.
 
     Args:
+        names: the feature sets.
         config: fields of `predictor.TrainingConfig`.
     """
-    return {
-        "ops": {
-            predictor_key(name).to_python_identifier(): {"config": config}
-            for name in FEATURE_SET_NAMES
-        }
-    }
+    return {predictor_key(name).to_python_identifier(): {"config": config} for name in names}
 
 
 @dg.definitions

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_pipeline.defs.jobs import STARTED_BY, adopt_config, retraining
+from loan_pipeline.defs.jobs import STARTED_BY, adopt_ops, retraining
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.lake.rds.files import foreign_exports
 
@@ -15,7 +15,7 @@ def exported_by_others(lake: LakeResource) -> Iterator[dg.RunRequest]:
     for export in foreign_exports(lake.open()):
         yield dg.RunRequest(
             run_key=export.export_id,
-            run_config=adopt_config(export.export_id),
+            run_config={"ops": adopt_ops(export.export_id)},
             tags={STARTED_BY: "exported_by_others"},
         )
 

@@ -148,6 +148,22 @@ def importance_bars(
     return answer()
 
 
+def profit(curve: Mapping[str, Any]) -> str:
+    """Profit over thresholds, as `profit_curve` gives it, with the model's threshold marked."""
+    prices = curve["prices"]
+    with _picture() as (axes, answer):
+        millions = [value / 1e6 for value in curve["profit_czk"]]
+        axes.plot(curve["thresholds"], millions, c=_PAID)
+        at = curve["threshold"]
+        axes.axvline(at, c=_UNPAID, lw=1, ls="--", label=f"the model's threshold: {at:.2f}")
+        best = curve["best_threshold"]
+        axes.axvline(best, c=_SECOND, lw=1, ls=":", label=f"the most profitable: {best:.2f}")
+        axes.set(xlabel="threshold of the probability", ylabel="profit, million CZK")
+        title = f"{prices['margin']:.0%} earned, {prices['loss_given_default']:.0%} lost"
+        axes.legend(loc="lower left", title=title)
+    return answer()
+
+
 @contextmanager
 def _picture(width: float = 4.6, height: float = 3.6) -> "Iterator[tuple[Axes, _Answer]]":
     """An empty picture; call what comes with it, afterwards, for the SVG."""

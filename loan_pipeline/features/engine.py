@@ -3,23 +3,18 @@
 Only the engine is chosen here; what is computed is the same.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ibis
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.duckdb_connection import COMPUTING_GB, ibis_connection
 from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.spark import spark_batches
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.reader import open_snapshot
-
-# Beyond this, a hundred million transactions, DuckDB spills to disk; with what it does not count,
-# the process stays under 4 GB.
-_MEMORY = "3.2GB"
 
 
 @contextmanager
@@ -38,7 +33,7 @@ def feature_batches(
         SnapshotError: the snapshot is damaged.
         EngineError: Spark is not installed, or does not start.
     """
-    with duckdb_connection() as connection:
+    with ibis_connection(gigabytes=COMPUTING_GB, keeps_order=False) as connection:
         # Spark too gets only snapshots that were found whole, with values that cast.
         tables = open_snapshot(store, manifest, connection)
         if spark_master is None:
@@ -55,18 +50,5 @@ def snapshot_tables(store: Store, manifest: SnapshotManifest) -> Iterator[dict[s
     Raises:
         SnapshotError: the snapshot is damaged.
     """
-    with duckdb_connection() as connection:
+    with ibis_connection(gigabytes=COMPUTING_GB, keeps_order=False) as connection:
         yield open_snapshot(store, manifest, connection)
-
-
-@contextmanager
-def duckdb_connection() -> Iterator[Backend]:
-    """DuckDB in memory, bounded: what does not fit goes to a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="loan-features-") as spill:
-        connection = ibis.duckdb.connect(
-            memory_limit=_MEMORY, temp_directory=spill, preserve_insertion_order=False
-        )
-        try:
-            yield connection
-        finally:
-            connection.disconnect()

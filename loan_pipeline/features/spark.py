@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import ibis
 import pyarrow as pa
 
+from loan_pipeline.contracts.column_types import ibis_type
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.errors import LoanPipelineError
@@ -26,7 +27,6 @@ from loan_pipeline.lake.arrow_files import arrow_dataset
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.lake.reader import ibis_type
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import folder_of
 from loan_pipeline.settings import load_settings

@@ -35,7 +35,7 @@ from loan_pipeline.release.accounts import write_accounts
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 _SOFTWARE = (
     "loan-pipeline",
@@ -79,7 +79,7 @@ def released_model(trained: TrainedPredictor) -> bytes:
     Raises:
         NotExportable: a trained model uses something that has no ONNX form.
     """
-    if model_kind(recipe(trained.facts.recipe)) == ONNX:
+    if model_kind(trained.recipe) == ONNX:
         return bytes(export_onnx(trained).SerializeToString())
     return pack(trained)
 
@@ -111,7 +111,7 @@ def write_bundle(
     """
     facts = trained.facts
     folder.mkdir(parents=True, exist_ok=True)
-    kind = model_kind(recipe(facts.recipe))
+    kind = model_kind(trained.recipe)
     (folder / model_file(kind)).write_bytes(model)
     if facts.feature_set == "behavioural":
         if serving is None or serving.empty:

@@ -179,7 +179,7 @@ def roll_back(store: Store, name: FeatureSet, version: str | None = None) -> Bun
         version: which one; None takes the newest that is older than the current one.
 
     Raises:
-        ReleaseRefused: there is no such release, or somebody else released at the same time.
+        ReleaseRefused: there is no such release, or another release was made at the same time.
     """
     pointer = store.read_pointer(latest_release_key(name))
     if pointer is None:

@@ -19,7 +19,7 @@ from loan_pipeline.contracts.features import (
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, Target, model_inputs
-from loan_pipeline.training.recipes import RecipeName
+from loan_pipeline.training.recipes import Recipe
 from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class TrainedFacts(BaseModel):
     """What is known of a training beside AutoGluon's own files.
 
     Attributes:
+        recipe: the name of the recipe.
+        definition: the whole recipe.
         excluded: features of the set that the model does not see.
         threshold: "paid off" is answered at or above this probability.
         reference: the reference loan, a usual paid-off one, which reasons compare against: the
@@ -47,7 +49,8 @@ class TrainedFacts(BaseModel):
     feature_set: FeatureSet
     excluded: tuple[str, ...] = ()
     contract_version: str
-    recipe: RecipeName
+    recipe: str
+    definition: Recipe
     target: Target
     seed: int
     n_train: int
@@ -73,6 +76,11 @@ class TrainedPredictor:
         self.facts = facts
         self.path = path
         self.calibration = Platt(facts.slope, facts.intercept)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was trained."""
+        return self.facts.definition
 
     @property
     def features(self) -> tuple[Feature, ...]:

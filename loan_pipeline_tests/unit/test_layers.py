@@ -16,6 +16,7 @@ CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 # From the top down; a package imports only from those after it.
 LAYERS = [
     "cli",
+    "bank_commands",
     "run",
     "definitions",
     "defs",
@@ -32,6 +33,7 @@ LAYERS = [
     "scoring",
     "contracts",
     "terminal",
+    "duckdb_connection",
     "instance",
     "settings",
     "progress",

@@ -12,8 +12,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.definitions import build_defs
-from loan_pipeline.defs.jobs import fill_config, training_config, whole_pipeline
+from loan_pipeline.defs.jobs import fill_ops, training_ops, whole_pipeline
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.release.publish import current_version
 from loan_pipeline.run import failure_message
@@ -21,7 +22,7 @@ from loan_pipeline.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-NAME = "application"
+NAME: FeatureSet = "application"
 OF_MODEL = ("predictor", "holdout_predictor", "metrics", "verdict", "release")
 UNTIL_RELEASE = [
     *("bank", "snapshot", "loan_features", "account_features"),
@@ -47,8 +48,7 @@ def run(settings: Settings, assets: list[str], **config: Any) -> dg.ExecuteInPro
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose lake holds one release, made by one run."""
     home = tmp_path_factory.mktemp("home")
-    training = training_config(recipe="quick")["ops"][f"{NAME}__predictor"]
-    ops = fill_config("sample")["ops"] | {f"{NAME}__predictor": training}
+    ops = fill_ops("sample") | training_ops([NAME], recipe="quick")
     result = run(_settings(home), UNTIL_RELEASE, ops=ops)
     assert result.success, failure_message(result)
     return home
@@ -260,6 +260,21 @@ def test_the_next_step_may_run_on_another_machine(settings: Settings) -> None:
     assert result.success, failure_message(result)
 
 
+def test_old_predictors_go_and_those_of_kept_releases_and_of_the_candidate_stay(
+    settings: Settings,
+) -> None:
+    store, folder = _store(settings), f"predictors/{NAME}"
+    released = set(store.folders(folder))
+    old = json.loads(store.read(f"assets/{NAME}/predictor.json"))
+    old["predictor_id"] = "20200101T000000000000Z-00000000"
+    store.write(f"{folder}/{old['predictor_id']}/manifest.json", json.dumps(old).encode())
+    few = settings.model_copy(update={"keep_predictors": 1})
+    result = run(few, [f"{NAME}/predictor"], ops=training_ops([NAME], recipe="quick"))
+    assert result.success, failure_message(result)
+    trained = json.loads(store.read(f"assets/{NAME}/predictor.json"))["predictor_id"]
+    assert set(store.folders(folder)) == released | {trained}
+
+
 def test_columns_are_traced_to_the_raw_tables(home: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = (
@@ -273,6 +288,12 @@ def test_columns_are_traced_to_the_raw_tables(home: Path) -> None:
         event = instance.get_latest_materialization_event(dg.AssetKey("account_features"))
     assert event is not None
     assert event.asset_materialization is not None
+    schema = event.asset_materialization.metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    columns = {column.name: column.description or "" for column in schema.columns}
+    record = json.loads(FolderStore(home / "lake").read("assets/account_features.json"))
+    assert list(columns) == record["columns"]
+    assert columns["district_salary_mean_czk"].endswith("Computed from district.A11.")
     lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
     assert isinstance(lineage, dg.TableColumnLineage)
     [salary] = lineage.deps_by_column["district_salary_mean_czk"]
