@@ -23,11 +23,14 @@ def on_paper(scales: Mapping[str, Mapping[str, Any]]) -> list[str]:
     small, large = known[-2:]
     more = float(large) - float(small)
     times = WANTED / TRANSACTIONS_OF_ONE
-    lines = [
+    introduction = (
         f"On paper, for 10 million accounts and 10 billion transactions ({times:,.0f} times the "
-        f"public bank, whose accounts have half as many each): each step by its slope from scale "
-        f"{small} to {large}, on this machine alone. Memory is what the step would need if it grew "
-        "on; DuckDB's steps spill to disk instead.",
+        f"public bank): each step by its slope from scale {small} to {large}, on this machine "
+        "alone. What grows with the accounts needs less than this: they are 2,222 times as many. "
+        "Memory is what a step would need if it grew on; DuckDB's steps spill to disk instead."
+    )
+    lines = [
+        introduction,
         "",
         "| step | seconds more for each public bank | time | memory more | memory |",
         "| --- | --- | --- | --- | --- |",
