@@ -16,14 +16,13 @@ SOURCE ?= sample
 RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
-export LOAN_HOME ?= $(CURDIR)/var
 
-.PHONY: help run up test check bench generate lock system web-assets screenshots clean
+.PHONY: help run up test check check-forge bench generate lock system web-assets screenshots clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: $(VENV)/.pipeline ## Set up, then run the whole pipeline on the embedded default; SOURCE=DIR reads PKDD'99 files
+run: $(VENV)/.$(if $(filter published,$(RECIPE)),published,pipeline) ## Set up, then run the whole pipeline on the embedded default; SOURCE=DIR reads PKDD'99 files, RECIPE=published trains the write-up's models
 	@$(BIN)/loan-pipeline run --source '$(SOURCE)' --recipe '$(RECIPE)'
 
 up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (WEB_PORT)
@@ -32,12 +31,19 @@ up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (W
 test: $(VENV)/.dev system web-assets ## Set up, then run every test, with a real MariaDB, S3 server and browser
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## Lint, types, definitions, fast tests
+check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@env -i PYTHONWARNINGS=ignore PATH="$$PATH" HOME="$$HOME" LOAN_HOME="$$(mktemp -d)" $(BIN)/dagster definitions validate -w workspace.yaml
-	@$(BIN)/python -m pytest -m fast -q
+	@$(MAKE) --no-print-directory check-forge
+	@$(BIN)/python -m pytest -m 'not slow' -q
+
+check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, by their own schemas
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/wish.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(BIN)/pre-commit validate-config
 
 bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
 	@$(BIN)/python -m benchmarks
@@ -49,7 +55,7 @@ generate: $(VENV)/.dev ## Write what is made from the features' contract and exp
 lock: ## Resolve every dependency together again and write requirements.lock
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 	$(PIP) install -q $(PIP_FLAGS) $(TORCH)
-	$(PIP) install -q $(PIP_FLAGS) -e '.[pipeline,web,spark,dev]'
+	$(PIP) install -q $(PIP_FLAGS) -e '.[pipeline,web,published,spark,dev]'
 	{ echo '# Everything the project installs, resolved together on Python 3.11.'; echo '# Made by: make lock'; \
 	  $(PIP) freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock
 
@@ -68,22 +74,26 @@ screenshots: $(VENV)/.dev system web-assets ## The README's pictures, of the mod
 clean: ## Remove the environment and what npm brought; var/ stays
 	rm -rf $(VENV) node_modules webapp/static/vendor
 
-# PyTorch first and alone: resolved with the rest, pip may take a build with gigabytes of CUDA.
-$(VENV)/.torch: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' \
-	  || { echo "Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+$(VENV)/.base: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating the environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing $(TORCH)"
 	@$(PIP) install -q --upgrade 'pip>=25' $(PIP_FLAGS)
-	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) $(TORCH)
 	@touch $@
 
-$(VENV)/.pipeline: $(VENV)/.torch pyproject.toml
-	@echo "Installing the pipeline and the web app (a few minutes the first time)"
+$(VENV)/.pipeline: $(VENV)/.base pyproject.toml
+	@echo "Installing the pipeline and the web app (about a minute the first time)"
 	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.pipeline
+# PyTorch first and alone: resolved with the rest, pip may take a build with gigabytes of CUDA.
+$(VENV)/.published: $(VENV)/.pipeline
+	@echo "Installing $(TORCH), fastai and CatBoost for the recipe published (some minutes)"
+	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) $(TORCH)
+	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.published
 	@echo "Installing the test tools and Spark"
-	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,spark,dev]'
+	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published,spark,dev]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""The console script `loan-pipeline`; each command is a few lines over the rooms below."""
+"""The console script `loan-pipeline`: each command is a few lines over the packages below."""
 
 import json
 import sys
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
-from loan_pipeline.settings import Settings
+from loan_pipeline.settings import Settings, load_settings
 from loan_pipeline.training.recipes import RECIPE_NAMES
 
 
 class _Commands(click.Group):
-    """Prints what a user can mend as one message, without a traceback."""
+    """Prints an error that a user can fix as one message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -79,8 +79,11 @@ def main() -> None:
 def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
     """Fill the bank where asked, then run the whole pipeline through Dagster."""
     from loan_pipeline.run import run_pipeline, summary_lines
+    from loan_pipeline.training.recipes import recipe as recipe_called
+    from loan_pipeline.training.recipes import require_installed
 
-    summary = run_pipeline(Settings(), source=source, recipe=recipe, target=target)
+    require_installed(recipe_called(recipe))
+    summary = run_pipeline(load_settings(), source=source, recipe=recipe, target=target)
     if as_json:
         _print_json(summary.model_dump(mode="json"))
     else:
@@ -174,7 +177,7 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     from loan_pipeline.lake.open import open_store
     from loan_pipeline.scoring.release import load_latest
 
-    settings = Settings()
+    settings = load_settings()
     scorer = load_latest(
         open_store(settings.lake),
         "behavioural",
@@ -214,7 +217,7 @@ def releases(
 
     if version and not roll_back:
         raise click.UsageError("--to goes with --roll-back")
-    store = open_store(Settings().lake)
+    store = open_store(load_settings().lake)
     if roll_back:
         release.roll_back(store, feature_set, version)
     kept = release.releases(store, feature_set)
@@ -239,4 +242,4 @@ def dagster_home() -> None:
     """Print where Dagster keeps its state, prepared."""
     from loan_pipeline.instance import prepare_dagster_home
 
-    click.echo(prepare_dagster_home(Settings()))
+    click.echo(prepare_dagster_home(load_settings()))

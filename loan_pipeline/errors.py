@@ -1,8 +1,8 @@
-"""The one base of every error that a user can mend.
+"""The one base of every error that a user can fix.
 
-Each room derives its own; the command line prints the message alone, without a traceback.
+Each package derives its own; the command line prints the message alone, without a traceback.
 """
 
 
 class LoanPipelineError(Exception):
-    """Something the user can mend: the message names the thing, the place and the way out."""
+    """Something the user can fix: the message names the thing, the place and what to do."""

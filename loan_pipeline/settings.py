@@ -1,25 +1,57 @@
-"""Every environment variable, read and validated once. Secrets have no defaults."""
+"""Every setting, validated. Entry points build them once with `load_settings` and hand them on.
 
+Secrets have no defaults. What a setting means for a package is that package's business.
+"""
+
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
+from dotenv import load_dotenv
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_CHECKOUT = Path(__file__).parents[1]
+ENV_FILE = "LOAN_ENV_FILE"
+
+
+def base_folder() -> Path:
+    """The checkout that this software runs from, or the current folder where it is installed."""
+    return _CHECKOUT if (_CHECKOUT / ".env.example").is_file() else Path.cwd()
+
+
+def load_settings() -> "Settings":
+    """The settings from the environment and from `.env` beside `.env.example`.
+
+    Variables of the environment win, an empty one counting as unset. The file's other variables
+    (AWS's own, say) become part of the environment too. `LOAN_ENV_FILE` names another file, or with
+    an empty value none.
+
+    Raises:
+        pydantic.ValidationError: a setting cannot be used.
+    """
+    name = os.environ.get(ENV_FILE, ".env")
+    if name:
+        load_dotenv(base_folder() / name, override=False)
+    return Settings()
 
 
 class Settings(BaseSettings):
     """The pipeline's and the web app's settings; `.env.example` has a line for each.
 
     Attributes:
-        home: where the embedded bank, the default lake, models and Dagster's state live.
+        home: where the embedded bank, the default lake, models and Dagster's state live; a relative
+            folder is one of the checkout's.
         database_url: `mysql+pymysql://user:password@host/database`; the embedded bank without it.
         lake_url: `file:///folder` or `s3://bucket/prefix`; a folder in `home` without it.
         allow_pickles: train, release and serve recipes without an ONNX form.
         bank_managed: False where the bank is the system of record, which we never write.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LOAN_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LOAN_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     home: Path = Path("var")
     database_url: SecretStr | None = None
@@ -49,12 +81,7 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().resolve()
-
-    @field_validator("database_url", "rds_instance", "bastion", "spark_master", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return (base_folder() / home.expanduser()).resolve()
 
     @field_validator("web_api_keys", mode="before")
     @classmethod

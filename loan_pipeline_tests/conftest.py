@@ -1,12 +1,15 @@
 """Fixtures for all tests: an S3 server of our own, spoken to over HTTP like any other."""
 
 import logging
+import os
 import uuid
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
+os.environ["LOAN_ENV_FILE"] = ""  # a developer's own .env is not for tests, nor for their processes
 
 _AWS_VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",

@@ -4,7 +4,7 @@ from loan_pipeline.errors import LoanPipelineError
 
 
 class ModelError(LoanPipelineError):
-    """The base of this room's errors."""
+    """The base of what can go wrong with models."""
 
 
 class UnknownRecipe(ModelError):
@@ -13,6 +13,10 @@ class UnknownRecipe(ModelError):
 
 class UnsuitableLoans(ModelError):
     """The loans do not allow what was asked: too few, one outcome only, a column missing."""
+
+
+class PackagesMissing(ModelError):
+    """A recipe needs libraries that are not installed."""
 
 
 class TrainingFailed(ModelError):

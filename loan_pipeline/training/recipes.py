@@ -5,16 +5,26 @@ A recipe is a value; training reads it. What was tried before choosing is in doc
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from loan_pipeline.contracts.bundle import AUTOGLUON, ONNX
-from loan_pipeline.training.errors import NotExportable, UnknownRecipe
+from loan_pipeline.training.errors import NotExportable, PackagesMissing, UnknownRecipe
 
 RecipeName = Literal["default", "published", "quick"]
 RECIPE_NAMES: tuple[RecipeName, ...] = ("default", "published", "quick")
 
 # Keys of the model families that the ONNX export can write: AutoGluon's, and our own LOGXT.
 EXPORTABLE_FAMILIES = frozenset({"LOGXT", "XT", "RF", "LR", "GBM", "XGB", "CAT"})
+
+# Libraries that some of AutoGluon's models need beside scikit-learn.
+_LIBRARIES = {
+    "CAT": "catboost",
+    "FASTAI": "fastai",
+    "GBM": "lightgbm",
+    "NN_TORCH": "torch",
+    "XGB": "xgboost",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,22 @@ def recipe(name: str) -> Recipe:
         if known.name == name:
             return known
     raise UnknownRecipe(f"no recipe is called {name!r}; choose from {', '.join(RECIPE_NAMES)}")
+
+
+def require_installed(chosen: Recipe) -> None:
+    """Refuse, before anything is trained, a recipe whose libraries are not installed.
+
+    Raises:
+        PackagesMissing: names them, and how they are installed.
+    """
+    needed = {_LIBRARIES[m.family] for m in chosen.members if m.family in _LIBRARIES}
+    missing = sorted(name for name in needed if find_spec(name) is None)
+    if missing:
+        raise PackagesMissing(
+            f"recipe {chosen.name} trains with {', '.join(missing)}, not installed here: "
+            "`make run RECIPE=published` installs them, and so does "
+            "pip install 'loan-pipeline[pipeline,published]'"
+        )
 
 
 def model_kind(chosen: Recipe) -> str:

@@ -1,20 +1,28 @@
-"""What the learning libraries print and warn about that nobody here can act on, held back."""
+"""Holds back what the learning libraries print and warn about and nobody here can act on."""
 
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_LEVELS = {
+    "autogluon": logging.ERROR,
+    # An error for each model that PyTorch is missing, which most recipes do without.
+    "autogluon.common.utils.resource_utils": logging.CRITICAL,
+    "onnxmltools": logging.ERROR,
+    "skl2onnx": logging.ERROR,
+}
+
 
 @contextmanager
 def silence_libraries() -> Iterator[None]:
-    """Hold back warnings inside, and AutoGluon's and the converters' log lines below errors."""
-    loggers = [logging.getLogger(name) for name in ("autogluon", "skl2onnx", "onnxmltools")]
+    """Hold back warnings inside, and the log lines of AutoGluon and the converters."""
+    loggers = [logging.getLogger(name) for name in _LEVELS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
+        for logger, level in zip(loggers, _LEVELS.values(), strict=True):
+            logger.setLevel(level)
         try:
             yield
         finally:

@@ -32,7 +32,7 @@ from loan_pipeline.training.predictor import (
     load_predictor,
     out_of_fold_scores,
 )
-from loan_pipeline.training.recipes import Recipe
+from loan_pipeline.training.recipes import Recipe, require_installed
 from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
@@ -66,9 +66,11 @@ def train_predictor(
             None chooses the threshold for balanced accuracy.
 
     Raises:
+        PackagesMissing: the recipe's libraries are not installed.
         UnsuitableLoans: too few loans, one outcome only, a feature missing or empty.
         TrainingFailed: AutoGluon failed, or the disk is full; `path` is as it was.
     """
+    require_installed(chosen)
     known = with_outcome(loans, target)
     require_enough(known, f"training on the target {target}")
     inputs = model_inputs(known, feature_set)

@@ -1,12 +1,14 @@
 import pytest
 
-from loan_pipeline.training.errors import NotExportable, UnknownRecipe
+from loan_pipeline.training import recipes
+from loan_pipeline.training.errors import NotExportable, PackagesMissing, UnknownRecipe
 from loan_pipeline.training.recipes import (
     EXPORTABLE_FAMILIES,
     RECIPE_NAMES,
     RECIPES,
     recipe,
     require_exportable,
+    require_installed,
 )
 from loan_pipeline.training.train import hyperparameters
 
@@ -64,3 +66,13 @@ def test_no_two_members_train_with_the_same_seed():
     ]
     seeds = [one["ag_args_ensemble"]["model_random_seed"] for one in parameters]
     assert len(set(seeds)) == len(seeds)
+
+
+def test_a_recipe_without_its_libraries_says_how_to_install_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    absent = {"torch", "fastai"}
+    monkeypatch.setattr(recipes, "find_spec", lambda name: None if name in absent else object())
+    with pytest.raises(PackagesMissing, match=r"fastai, torch, not.*make run RECIPE=published"):
+        require_installed(recipe("published"))
+    require_installed(recipe("default"))
