@@ -1,6 +1,7 @@
 """The console script `loan-pipeline`: each command is a few lines over the packages below."""
 
 import json
+import os
 import sys
 import warnings
 from dataclasses import asdict
@@ -235,6 +236,25 @@ def releases(
             f"{one.manifest.training.n_train} loans until {one.manifest.training.last_loan_date}, "
             f"out-of-time ROC AUC {test.value:.3f} ({test.low:.3f} to {test.high:.3f})"
         )
+
+
+@main.command()
+@click.option("--host", envvar="WEB_HOST", help="127.0.0.1; every address where PORT is set.")
+@click.option(
+    "--port",
+    envvar=["PORT", "WEB_PORT"],
+    type=int,
+    default=8000,
+    show_default=True,
+    show_envvar=True,
+)
+def serve(host: str | None, port: int) -> None:
+    """Serve the web app until it is told to stop."""
+    from webapp.serve import serve as serve_app
+
+    # A platform that sets PORT reaches it from outside; on one's own machine others must not.
+    default = "0.0.0.0" if os.environ.get("PORT") else "127.0.0.1"  # noqa: S104
+    serve_app(Settings(), host or default, port)
 
 
 @main.command("dagster-home", hidden=True)

@@ -6,7 +6,7 @@ Secrets have no defaults. What a setting means for a package is that package's b
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dotenv import load_dotenv
 from pydantic import Field, SecretStr, field_validator
@@ -72,8 +72,9 @@ class Settings(BaseSettings):
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    web_rate_limit: str = "6000/minute"
-    web_api_rate_limit: str = "100000/minute"
+    web_rate_limit: str = ""
+    web_recording: Literal["required", "optional"] = "required"
+    web_drain_seconds: float = Field(default=5, ge=0)
     web_proxies: int = Field(default=0, ge=0)
     web_log_days: int = Field(default=365, ge=1)
     web_release_check_seconds: float = Field(default=30, gt=0)

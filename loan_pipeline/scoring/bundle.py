@@ -1,7 +1,6 @@
 """A released bundle on disk: read, verified to the last byte, and only then used.
 
-Nothing here runs or unpickles any of it. Where bundles come from is the business of `release`, what
-their models are that of `model`.
+Nothing here runs or unpickles any of it. `release` fetches bundles, `model` opens their models.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class BundleError(LoanPipelineError):
-    """A bundle that must not be used; the message names the bundle, the file and the way out."""
+    """A bundle that must not be used; the message names the bundle, the file and the fix."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Bundle:
 
     @cached_property
     def baseline(self) -> NDArray[np.float64]:
-        """The model's numbers for the typical paid-off loan, shape [features]; null is NaN."""
+        """The model's numbers for the reference loan, shape [features]; null is NaN."""
         return np.array([f.baseline for f in self.manifest.features], dtype=np.float64)
 
     @property

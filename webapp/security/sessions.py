@@ -1,0 +1,28 @@
+"""Sessions of the pages: signed cookies, and tokens that keep other sites' forms out."""
+
+from flask import Blueprint, Flask, request
+from flask.sessions import SecureCookieSessionInterface
+from flask_wtf.csrf import CSRFProtect
+
+from loan_pipeline.settings import Settings
+from webapp.security.secret_key import secret_key
+
+_FORM_VALID_SECONDS = 12 * 3600
+
+
+class _Sessions(SecureCookieSessionInterface):
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - Flask's signature
+        """Cookies are for HTTPS alone wherever the request came by HTTPS."""
+        return request.is_secure
+
+
+def init_app(app: Flask, settings: Settings, *, without: Blueprint) -> None:
+    """Sign the sessions of `app` and check its forms; `without` takes no forms."""
+    app.secret_key = secret_key(settings)
+    app.config.update(
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=_FORM_VALID_SECONDS,
+    )
+    app.session_interface = _Sessions()
+    CSRFProtect(app).exempt(without)
