@@ -205,7 +205,9 @@ def test_every_bucket_is_reached_by_tls_alone() -> None:
 
 
 def test_the_app_reads_releases_and_writes_predictions_and_nothing_else() -> None:
-    logs = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/${Deployment}/web:*"
+    logs = (
+        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/${Deployment}/web:*"
+    )
     assert _allowed("web", "Role") == {
         ("s3:GetObject", "<LakeArn>/releases/*"),
         ("s3:PutObject", "<LakeArn>/predictions/*"),
@@ -243,7 +245,10 @@ def test_a_run_may_do_what_an_export_needs_and_not_touch_what_others_write() -> 
 
 def test_services_pass_only_the_roles_of_runs() -> None:
     passed = {resource for action, resource in _allowed("roles", "ServiceRole") if "Pass" in action}
-    assert passed == {'{"Fn::GetAtt": ["RunRole", "Arn"]}', '{"Fn::GetAtt": ["ExecutionRole", "Arn"]}'}
+    assert passed == {
+        '{"Fn::GetAtt": ["RunRole", "Arn"]}',
+        '{"Fn::GetAtt": ["ExecutionRole", "Arn"]}',
+    }
 
 
 def test_every_wildcard_is_named_with_its_reason_and_no_reason_is_stale() -> None:
@@ -255,16 +260,16 @@ def test_every_wildcard_is_named_with_its_reason_and_no_reason_is_stale() -> Non
             or any("*" in action for action in as_list(statement["Action"]))
             or statement.get("Principal") == "*"
         }
-        needed |= {
-            key for key in ("SourceArn",) if "*" in text(body["Properties"].get(key, ""))
-        }
+        needed |= {key for key in ("SourceArn",) if "*" in text(body["Properties"].get(key, ""))}
         reasons = body.get("Metadata", {}).get("wildcards", {})
         assert set(reasons) == needed, f"{stack}: {name}"
         assert all(reasons.values())
 
 
 def test_no_role_allows_every_action_of_a_service() -> None:
-    for stack, name, body in resources("AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+    for stack, name, body in resources(
+        "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"
+    ):
         for statement in statements(body):
             assert not any("*" in one for one in as_list(statement["Action"])), f"{stack}: {name}"
         assert "ManagedPolicyArns" not in body["Properties"]
