@@ -1,4 +1,4 @@
-"""The built Lambda function in a process of its own, with nothing but the zip and the runtime's boto3.
+"""The built Lambda function in a process with nothing but the zip and the runtime's boto3.
 
 Events have the shape that API Gateway's HTTP APIs and function URLs send (payload format 2.0).
 """
@@ -150,7 +150,8 @@ class LambdaFunction:
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one event; the body is bytes, whichever way it came."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(event) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -174,7 +175,8 @@ class LambdaFunction:
 
     def modules(self) -> set[str]:
         """End the process, and answer what it had imported."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         return set(json.loads(self.process.stdout.readline()))
 

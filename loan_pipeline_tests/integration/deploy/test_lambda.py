@@ -1,4 +1,4 @@
-"""The web app on Lambda: the zip is built as for a deployment and answers events, alone in a process.
+"""The web app on Lambda: the zip, built as for a deployment, answers events in its own process.
 
 Not tried: Lambda itself, its Amazon Linux, its own boto3. The interpreter has the same version, and
 only wheels for its C library are taken.
@@ -66,7 +66,8 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Lambda's runtime has: boto3 and what it needs."""
     folder = tmp_path_factory.mktemp("runtime")
     spec = find_spec("boto3")
-    assert spec and spec.origin
+    assert spec is not None
+    assert spec.origin is not None
     packages = Path(spec.origin).parents[1]
     for name in RUNTIME_BRINGS:
         (folder / name).symlink_to(packages / name)
