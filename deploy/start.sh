@@ -3,6 +3,11 @@
 set -eu
 here=$(dirname "$0")
 mkdir -p "$DAGSTER_HOME"
+# Dagster talks through psycopg2, which SQLAlchemy takes for PostgreSQL only where the URL says so.
+case "${DAGSTER_POSTGRES_URL:-}" in
+  postgres://* | postgresql://*)
+    export DAGSTER_POSTGRES_URL="postgresql+psycopg2://${DAGSTER_POSTGRES_URL#*://}" ;;
+esac
 # The services of one task share the folder: put in place whole, whoever comes last.
 arriving="$DAGSTER_HOME/dagster.yaml.$$"
 cp "$here/dagster.yaml" "$arriving"

@@ -67,8 +67,10 @@ class Settings(BaseSettings):
     keep_snapshots: int = Field(default=5, ge=1)
     keep_db_snapshots: int = Field(default=1, ge=0)
     keep_releases: int = Field(default=5, ge=1)
+    keep_predictors: int = Field(default=3, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
+    excluded_features: Annotated[tuple[str, ...], NoDecode] = ()  # of training and whatever follows
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -84,7 +86,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return (base_folder() / home.expanduser()).resolve()
 
-    @field_validator("web_api_keys", mode="before")
+    @field_validator("excluded_features", "web_api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -110,5 +112,5 @@ class Settings(BaseSettings):
 
     @property
     def models_path(self) -> Path:
-        """Where trained predictors are kept."""
+        """Where predictors are trained, and cached when they come from the lake."""
         return self.home / "models"

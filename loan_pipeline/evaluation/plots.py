@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
 
-# Okabe and Ito's colours, told apart by everybody and readable on both backgrounds.
+# Okabe and Ito's colours, distinct for colour-blind readers and readable on both backgrounds.
 _PAID, _UNPAID, _SECOND = "#0072b2", "#d55e00", "#009e73"
 # Stands for "the page's text colour" until the SVG is written.
 _INK = "#123456"

@@ -26,6 +26,7 @@ ACCOUNT_ID = Feature(
 ACCOUNT_REQUEST = (ACCOUNT_ID, FEATURES_BY_NAME["amount"], FEATURES_BY_NAME["duration"])
 ACCOUNT_FIELDS = tuple(feature.name for feature in ACCOUNT_REQUEST)
 APPLICATION_FIELDS = tuple(feature.name for feature in APPLICATION_FEATURES)
+_PAYMENTS = FEATURES_BY_NAME["payments"]
 _FEATURES = FEATURES_BY_NAME | {ACCOUNT_ID.name: ACCOUNT_ID}
 _MOST_UNKNOWN_FIELDS, _LONGEST_NAME = 20, 80  # of those that an answer repeats
 
@@ -65,23 +66,26 @@ def _whole(value: object) -> object:
 
 def _definition(feature: Feature) -> tuple[Any, Any]:
     """A feature's type and default, as pydantic takes them."""
-    words = f"{feature.label.capitalize()}: {feature.definition}"
-    if feature.codes:
-        return Literal[feature.codes], Field(description=words)
-    if feature.unit:
+    words = feature.definition
+    if feature.null_means is not None:
+        words += f" Null means: {feature.null_means}."
+    if feature is _PAYMENTS:
+        words += " It may be left out."
+    if feature.unit and not feature.codes:
         words += f" Unit: {feature.unit}."
+    described: dict[str, Any] = {"title": feature.label.capitalize(), "description": words}
+    if feature.codes:
+        return Literal[feature.codes], Field(**described)
     bounds: dict[str, Any] = {"ge": feature.minimum, "le": feature.maximum}
     if feature is ACCOUNT_ID:
-        return Annotated[int, BeforeValidator(_whole), Field(**bounds)], Field(description=words)
+        return Annotated[int, Field(**bounds), BeforeValidator(_whole)], Field(**described)
     if feature.unit == "months":
         months = Annotated[float, Field(strict=True, multiple_of=1, **bounds)]
-        return months, Field(description=words, json_schema_extra={"type": "integer"})
+        return months, Field(json_schema_extra={"type": "integer"}, **described)
     number: Any = Annotated[float, Field(strict=True, **bounds)]
-    if feature.null_means is not None:
-        return number | None, Field(None, description=f"{words} Null: {feature.null_means}.")
-    if feature.name == "payments":
-        return number | None, Field(None, description=f"{words} It may be left out.")
-    return number, Field(description=words)
+    if feature.null_means is not None or feature is _PAYMENTS:
+        return number | None, Field(None, **described)
+    return number, Field(**described)
 
 
 def _request(name: str, features: Iterable[Feature]) -> type[BaseModel]:

@@ -35,6 +35,7 @@ LAYERS = [
     "instance",
     "settings",
     "progress",
+    "code_revision",
     "errors",
 ]
 TOO_HEAVY_TO_SERVE = {

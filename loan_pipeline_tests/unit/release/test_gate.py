@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from loan_pipeline.contracts.bundle import (
+    BundleFeature,
     BundleManifest,
     Metric,
     Training,
@@ -47,17 +48,20 @@ def validation(scored: ScoredLoans) -> Validation:
 
 
 def champion(scored: ScoredLoans | None, *, last: date = date(1999, 1, 1)) -> Champion:
-    """A released model that answers one half, and whose twin predicted `scored`."""
+    """A released model that answers one half; its holdout predictor predicted `scored`."""
     features = len(feature_set("application"))
     model = OnnxModel(logistic_graph(np.zeros(features), bias=0.0), features, "champion")
     manifest = BundleManifest.model_construct(
         feature_set="application",
         version="champion",
         contract_version=contract_version("application"),
+        features=tuple(
+            BundleFeature.model_construct(name=one.name) for one in feature_set("application")
+        ),
         training=Training.model_construct(last_loan_date=last),
     )
     known = {} if scored is None else dict(zip(scored.loan_ids, scored.probabilities, strict=True))
-    return Champion(manifest, model, known)
+    return Champion("champion", manifest, model, known)
 
 
 def test_the_first_release_has_nothing_to_compare_with():
