@@ -3,21 +3,12 @@
 #   supply-chain.sh lock     resolve again: deploy/web.lock and deploy/pipeline.lock, with hashes
 #   supply-chain.sh sbom     bills of materials (CycloneDX): var/sbom/{web,pipeline}.cdx.json
 #   supply-chain.sh audit    known vulnerabilities; asks the vulnerability service over the network
-# Its tools live in an environment of their own: they need other versions than the project.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python="${PYTHON:-python3}"
 tools=.venv-tools/supply-chain
-pins=(pip-tools==7.6.2 cyclonedx-bom==7.5.0 pip-audit==2.10.1)
 images=(web pipeline)
-
-if ! grep -qsxF "${pins[*]}" "$tools/.pins"; then
-  rm -rf "$tools"
-  "$python" -m venv "$tools"
-  "$tools/bin/python" -m pip install -q --disable-pip-version-check "${pins[@]}"
-  echo "${pins[*]}" > "$tools/.pins"
-fi
+[ -x "$tools/bin/pip-compile" ] || { echo "its tools are not installed: bash deploy/tools.sh" >&2; exit 1; }
 
 lock() {  # image, then its extras
   local image=$1 && shift
