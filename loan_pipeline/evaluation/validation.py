@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.bundle import Metric
-from loan_pipeline.contracts.features import feature_set
+from loan_pipeline.contracts.features import FeatureSet, feature_set
 from loan_pipeline.evaluation.baselines import always_paid_off, one_feature_rule
 from loan_pipeline.evaluation.evaluate import (
     leaderboard,
@@ -25,8 +25,11 @@ from loan_pipeline.evaluation.metrics import ScoredLoans, measure_with_intervals
 from loan_pipeline.evaluation.plots import pictures
 from loan_pipeline.evaluation.subgroups import by_group
 from loan_pipeline.progress import track
-from loan_pipeline.training.inputs import with_outcome
+from loan_pipeline.quality.stability import distribution
+from loan_pipeline.training.inputs import FloatArray, model_inputs, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
+
+BASELINE = "monitoring_baseline"  # where the report keeps what later requests are compared with
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,20 @@ def validate(
             "leaderboard": leaderboard(twin, newer),
             "groups": by_group(widest, known, seed=seed),
             "importance": importance,
+            BASELINE: _baseline(known, name, widest.probabilities),
         }
         labels = {feature.name: feature.label for feature in feature_set(name)}
         return Validation(metrics, report, pictures(samples, labels, importance), test)
+
+
+def _baseline(known: pd.DataFrame, name: FeatureSet, probabilities: FloatArray) -> dict[str, Any]:
+    """The distributions of the loans' features, and of scores from models that did not see them."""
+    inputs = model_inputs(known, name)
+    features = {
+        one.name: distribution(inputs[one.name].to_numpy(np.float64), len(one.codes)).model_dump()
+        for one in feature_set(name)
+    }
+    return {"score": distribution(probabilities).model_dump(), "features": features}
 
 
 def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ LAYERS = [
     "run",
     "definitions",
     "defs",
+    "alerts",
+    "monitoring",
     "load_loans",
     "release",
     "evaluation",
