@@ -24,6 +24,11 @@ def shipped_folder(day: date) -> str:
     return f"{SHIPPED_PREDICTIONS}/{day.isoformat()}"
 
 
+def shipped_name(time: datetime) -> str:
+    """How the names of objects begin whose first row was answered at that time (UTC)."""
+    return f"{time:%Y%m%dT%H%M%S%f}"
+
+
 def shipped_key(answered_at: str, prediction_id: str) -> str:
     """The key of the object that starts with this row.
 
@@ -32,7 +37,7 @@ def shipped_key(answered_at: str, prediction_id: str) -> str:
         prediction_id: the row's own id, unique among all logs.
     """
     time = datetime.fromisoformat(answered_at)
-    return f"{shipped_folder(time.date())}/{time:%Y%m%dT%H%M%S%f}-{prediction_id}{_ENDING}"
+    return f"{shipped_folder(time.date())}/{shipped_name(time)}-{prediction_id}{_ENDING}"
 
 
 def packed_rows(rows: Sequence[Mapping[str, object]]) -> bytes:

@@ -8,7 +8,7 @@ What the objects look like is `contracts.shipped_predictions`.
 import io
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from loan_pipeline.contracts.shipped_predictions import (
     SHIPPED_PREDICTIONS,
     shipped_folder,
+    shipped_name,
     unpacked_rows,
 )
 from loan_pipeline.lake.protocol import Store
@@ -37,6 +38,7 @@ _TYPES = {
 _OBJECT = "object"  # the column that says which object a row came from
 # A day's last objects arrive after its end; until then it is read from its objects.
 _SETTLES = timedelta(days=2)
+_LONGEST_OBJECT = timedelta(hours=1)
 
 
 def read_predictions(store: Store, since: date, today: date) -> pd.DataFrame:
@@ -59,6 +61,34 @@ def read_predictions(store: Store, since: date, today: date) -> pd.DataFrame:
     rows = pd.concat(parts) if parts else _table([])
     rows = rows.drop_duplicates("prediction_id").drop(columns=_OBJECT)
     return rows.sort_values(["answered_at", "prediction_id"], ignore_index=True)
+
+
+def recent_predictions(store: Store, since: datetime) -> pd.DataFrame:
+    """Answers of the last minutes or hours, from the objects that can hold them.
+
+    Args:
+        store: the lake.
+        since: a point in time with time zone.
+
+    Returns:
+        As of `read_predictions`.
+
+    Raises:
+        MonitoringError: an object cannot be read.
+    """
+    # An object's first row may be older than its last by as long as a store was away.
+    first = shipped_name(since - _LONGEST_OBJECT)
+    days = [day for day in map(_parsed_day, store.folders(SHIPPED_PREDICTIONS)) if day]
+    keys = [
+        key
+        for day in days
+        if day >= (since - _LONGEST_OBJECT).date()
+        for key in store.list(shipped_folder(day))
+        if key.rpartition("/")[2] >= first
+    ]
+    rows = pd.concat([_read_object(store, key) for key in keys]) if keys else _table([])
+    rows = rows[rows["answered_at"] >= since].drop_duplicates("prediction_id")
+    return rows.drop(columns=_OBJECT).sort_values("answered_at", ignore_index=True)
 
 
 def numbers_of(column: pd.Series) -> pd.DataFrame:
