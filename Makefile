@@ -48,9 +48,8 @@ check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, b
 bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
 	@$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.dev ## Write what is made from the features' contract and expressions: their catalogue, their SQL
+generate: $(VENV)/.dev ## Write the catalogue in docs/features.md from the features' contract
 	@$(BIN)/python -m loan_pipeline.features.catalogue docs/features.md
-	@$(BIN)/python -m loan_pipeline.features.compiled
 
 lock: ## Resolve every dependency together again and write requirements.lock
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)

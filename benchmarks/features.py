@@ -25,7 +25,7 @@ from benchmarks import features_pandas, features_polars
 from benchmarks.timing import alternating, peak_bytes
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.features.compiled import compute
+from loan_pipeline.features.builder import FEATURE_TABLES
 from loan_pipeline.features.engine import duckdb_connection, feature_batches
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
@@ -190,7 +190,8 @@ def _measure(engine: str, folder: Path, as_of: date) -> dict[str, float]:
         with duckdb_connection() as connection:
             for name, path in files.items():
                 connection.read_parquet(path, table_name=name)
-            batches = compute(connection.con, "account_features", as_of)
+            tables = {name: connection.table(name) for name in files}
+            batches = FEATURE_TABLES["account_features"](tables, as_of).to_pyarrow_batches()
             with pq.ParquetWriter(out, batches.schema) as file:
                 for batch in batches:
                     file.write_batch(batch)

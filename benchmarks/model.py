@@ -15,7 +15,7 @@ import numpy as np
 
 from loan_pipeline.export.export import export_onnx
 from loan_pipeline.export.parity import check_parity, random_inputs
-from loan_pipeline.load_loans import loans_from
+from loan_pipeline.load_loans import load_loans
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline.training.inputs import model_inputs
@@ -29,16 +29,16 @@ BATCH_ROWS = 100_000
 
 def main() -> dict[str, Any]:
     """Measure on the sample bank; prints a table and returns the figures."""
-    loans = loans_from("sample")
+    loans = load_loans("sample")
     with tempfile.TemporaryDirectory(prefix="bench-model-") as folder:
         trained = train_predictor(
             loans, "behavioural", recipe("default"), "observed", Path(folder) / "model"
         )
         model, seconds_export = _timed(lambda: export_onnx(trained).SerializeToString())
         real = model_inputs(loans, "behavioural")
-        batch = random_inputs("behavioural", real, seed=0, rows=BATCH_ROWS)
-        typical = trained.facts.typical
-        write_bundle(Path(folder) / "bundle", "behavioural", model=model, typical=typical)
+        batch = random_inputs(trained.features, real, seed=0, rows=BATCH_ROWS)
+        reference = trained.facts.reference
+        write_bundle(Path(folder) / "bundle", "behavioural", model=model, typical=reference)
         scorer = Scorer(load_bundle(Path(folder) / "bundle"))
 
         def ours(table: Any) -> object:

@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 from loan_pipeline.bank.embedded.database import EmbeddedBank
 from loan_pipeline.evaluation.evaluate import score_loans, split_out_of_time
 from loan_pipeline.evaluation.metrics import measure
-from loan_pipeline.load_loans import loans_from
+from loan_pipeline.load_loans import load_loans
 from loan_pipeline.sources.sample import SampleSource
 from loan_pipeline.training.inputs import with_outcome
 from loan_pipeline.training.recipes import recipe
@@ -101,7 +101,7 @@ def main() -> dict[str, Any]:
                 ).df()
                 for way in WAYS
             }
-        ours = loans_from(f"sample:scale={SCALE}")
+        ours = load_loans(f"sample:scale={SCALE}")
         known_then = tables[WAYS[-1].name]
         rows = [_row(name, table, known_then, Path(folder)) for name, table in tables.items()]
         rows.append(_row("ours, behavioural features", ours, ours, Path(folder), "behavioural"))

@@ -11,11 +11,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS = "webapp:create_app()"
 
 BARE = """
 import json
+import os
 from flask import Flask, request
+from waitress import serve
 with open({answer!r}) as file:
     ANSWER = json.load(file)
 app = Flask(__name__)
@@ -26,15 +27,18 @@ def predict():
 @app.get("/healthz")
 def healthz():
     return "alive"
+serve(app, host="127.0.0.1", port=os.environ["WEB_PORT"], threads=4)
 """
 
 # The published way: the predictor itself in the app, kept in memory, and a table of one row for
-# each request. What it would look up is there already; it gives no reasons and records nothing.
+# each request. What it would look up is given; it has no reasons and records nothing.
 AUTOGLUON = """
 import json
+import os
 from pathlib import Path
 import pandas
 from flask import Flask, request
+from waitress import serve
 from loan_pipeline.training.predictor import load_predictor
 predictor = load_predictor(Path({predictor!r})).predictor
 predictor.persist()
@@ -48,31 +52,35 @@ def predict():
 @app.get("/healthz")
 def healthz():
     return "alive"
+serve(app, host="127.0.0.1", port=os.environ["WEB_PORT"], threads=4)
 """
 
 
+OURS = [str(Path(sys.executable).with_name("loan-pipeline")), "serve"]
+
+
+def script(path: Path, text: str) -> list[str]:
+    """The command that runs a server's text, written to `path`."""
+    path.write_text(text)
+    return [sys.executable, str(path)]
+
+
 @contextmanager
-def served(app: str, home: Path, folder: Path, logs: Path) -> Iterator[int]:
-    """Serve a WSGI app from `folder` with the project's gunicorn configuration; its port."""
+def served(command: list[str], home: Path, log: Path) -> Iterator[int]:
+    """Run a server while the block runs; its port."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     environment = os.environ | {
         "LOAN_HOME": str(home),
-        "LOAN_WEB_RATE_LIMIT": "100000000/minute",
-        "LOAN_WEB_API_RATE_LIMIT": "100000000/minute",
+        "LOAN_WEB_DRAIN_SECONDS": "0",
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(port),
-        "WEB_CONCURRENCY": "1",
-        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONPATH": str(ROOT),
     }
-    configuration = str(ROOT / "webapp/gunicorn.conf.py")
-    with (logs / f"{app.split(':')[0]}.log").open("w") as log:
+    with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", configuration, "--chdir", str(folder), app],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             _wait(port, process)

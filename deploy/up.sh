@@ -27,7 +27,8 @@ trap 'stop; exit 0' INT TERM
 
 PYTHONWARNINGS=ignore .venv/bin/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$DAGSTER_PORT" &
 pids+=($!)
-.venv/bin/gunicorn -c webapp/gunicorn.conf.py 'webapp:create_app()' &
+# There is no proxy that must hear of the stop first.
+LOAN_WEB_DRAIN_SECONDS=0 .venv/bin/loan-pipeline serve &
 pids+=($!)
 
 echo "Dagster:  http://127.0.0.1:$DAGSTER_PORT"

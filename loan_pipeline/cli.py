@@ -1,6 +1,7 @@
 """The console script `loan-pipeline`: each command is a few lines over the packages below."""
 
 import json
+import os
 import sys
 import warnings
 from dataclasses import asdict
@@ -97,6 +98,12 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="Train on loans granted up to this day, test on the later ones.",
 )
+@click.option(
+    "--rolling",
+    type=click.IntRange(min=1),
+    metavar="MONTHS",
+    help="Rolling origin: train at successive dates so many months apart, test on all later loans.",
+)
 @click.option("--repeats", default=4, show_default=True, help="Cross-validation: repeats.")
 @click.option("--folds", default=5, show_default=True, help="Cross-validation: folds.")
 @click.option(
@@ -107,23 +114,34 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
 )
 @_TARGET
 @_RECIPE
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="FEATURE",
+    help="Leave a feature out; may be repeated. LOAN_EXCLUDED_FEATURES counts without it.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 def backtest(
     source: str,
     train_until: datetime | None,
+    rolling: int | None,
     repeats: int,
     folds: int,
     feature_set: FeatureSet,
     target: str,
     recipe: str,
+    exclude: tuple[str, ...],
     seed: int,
     json_file: Path | None,
 ) -> None:
     """Measure on loans the model has not seen: later ones, or by repeated cross-validation."""
+    if train_until and rolling:
+        raise click.UsageError("give either --train-until or --rolling")
     from loan_pipeline.evaluation.backtest import backtest as train_and_test
     from loan_pipeline.evaluation.backtest import cross_validate
-    from loan_pipeline.load_loans import loans_from
+    from loan_pipeline.evaluation.rolling import rolling_origin
+    from loan_pipeline.load_loans import load_loans
     from loan_pipeline.terminal import shown_on_terminal
     from loan_pipeline.training.recipes import recipe as recipe_called
 
@@ -131,12 +149,15 @@ def backtest(
         "feature_set": feature_set,
         "chosen": recipe_called(recipe),
         "target": target,
+        "excluded": exclude or Settings().excluded_features,
         "seed": seed,
     }
     with shown_on_terminal():
-        loans = loans_from(source)
+        loans = load_loans(source)
         if train_until:
             result = train_and_test(loans, train_until.date(), **how)
+        elif rolling:
+            result = rolling_origin(loans, rolling, **how)
         else:
             result = cross_validate(loans, repeats=repeats, folds=folds, **how)
     if json_file:
@@ -165,6 +186,28 @@ def sample(out: Path, scale: float, seed: int, file_format: str) -> None:
     with shown_on_terminal():
         (write_pkdd if file_format == "pkdd" else write_parquet)(source, out)
     click.echo(f"Wrote the {source.name} to {out}")
+
+
+@main.command()
+@click.option("--sql", is_flag=True, help="Print the SQL that computes them, for auditors.")
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="1999-01-01",
+    show_default=True,
+    help="With --sql: the accounts' features know what happened before this day.",
+)
+def features(as_of: datetime, *, sql: bool) -> None:
+    """Print the catalogue of features, or the SQL that computes them."""
+    from loan_pipeline.features.builder import FEATURE_TABLES
+    from loan_pipeline.features.catalogue import catalogue
+    from loan_pipeline.features.sql import sql_of
+
+    if not sql:
+        click.echo(catalogue(), nl=False)
+        return
+    for name in FEATURE_TABLES:
+        click.echo(f"-- {name}\n{sql_of(name, as_of.date())};\n")
 
 
 @main.command()
@@ -235,6 +278,25 @@ def releases(
             f"{one.manifest.training.n_train} loans until {one.manifest.training.last_loan_date}, "
             f"out-of-time ROC AUC {test.value:.3f} ({test.low:.3f} to {test.high:.3f})"
         )
+
+
+@main.command()
+@click.option("--host", envvar="WEB_HOST", help="127.0.0.1; every address where PORT is set.")
+@click.option(
+    "--port",
+    envvar=["PORT", "WEB_PORT"],
+    type=int,
+    default=8000,
+    show_default=True,
+    show_envvar=True,
+)
+def serve(host: str | None, port: int) -> None:
+    """Serve the web app until it is told to stop."""
+    from webapp.serve import serve as serve_app
+
+    # A platform that sets PORT reaches it from outside; on one's own machine others must not.
+    default = "0.0.0.0" if os.environ.get("PORT") else "127.0.0.1"  # noqa: S104
+    serve_app(Settings(), host or default, port)
 
 
 @main.command("dagster-home", hidden=True)

@@ -16,7 +16,7 @@ from loan_pipeline.lake.open import open_store
 from loan_pipeline.sources.open import open_source
 
 
-def loans_from(source: str) -> pd.DataFrame:
+def load_loans(source: str) -> pd.DataFrame:
     """The feature row of every loan in a source.
 
     Args:

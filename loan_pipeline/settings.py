@@ -6,7 +6,7 @@ Secrets have no defaults. What a setting means for a package is that package's b
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dotenv import load_dotenv
 from pydantic import Field, SecretStr, field_validator
@@ -69,11 +69,14 @@ class Settings(BaseSettings):
     keep_releases: int = Field(default=5, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
+    excluded_features: Annotated[tuple[str, ...], NoDecode] = ()  # of training and whatever follows
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    web_rate_limit: str = "6000/minute"
-    web_api_rate_limit: str = "100000/minute"
+    web_rate_limit: str = ""
+    web_recording: Literal["required", "optional"] = "required"
+    web_shipping: Literal["background", "before_answer"] = "background"
+    web_drain_seconds: float = Field(default=5, ge=0)
     web_proxies: int = Field(default=0, ge=0)
     web_log_days: int = Field(default=365, ge=1)
     web_release_check_seconds: float = Field(default=30, gt=0)
@@ -83,7 +86,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return (base_folder() / home.expanduser()).resolve()
 
-    @field_validator("web_api_keys", mode="before")
+    @field_validator("excluded_features", "web_api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -1,10 +1,8 @@
-"""Makes the app out of its parts. Called once in each worker, after the worker was forked."""
+"""Makes the app out of its parts."""
 
-import atexit
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -12,28 +10,27 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
-from webapp import express, problems, rate_limit, security, telemetry
-from webapp.api import api, batch_api
-from webapp.batches import batches
-from webapp.docs import docs
+from webapp import problems
+from webapp.api.docs import docs
+from webapp.api.predictions import api
+from webapp.app_state import EXTENSION, AppState
 from webapp.health import health
-from webapp.metrics import Metrics
-from webapp.model_page import model_page
 from webapp.model_watch import ModelWatch
-from webapp.pages import pages
-from webapp.prediction_log import PredictionLog
-from webapp.rate_limit import RateLimit
-from webapp.services import EXTENSION, Services
+from webapp.pages.batch_upload import batches
+from webapp.pages.history import history
+from webapp.pages.model_card import model_page
+from webapp.pages.predict import pages
+from webapp.recording import request_log
+from webapp.recording.metrics import Metrics
+from webapp.recording.prediction_log import PredictionLog
+from webapp.recording.shipping import LogShipper
+from webapp.security import headers, rate_limit, sessions
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
-_LARGEST_BODY = 2 * 1024 * 1024  # 10,000 lines of a batch
-_FORM_VALID_SECONDS = 12 * 3600
+LARGEST_BODY = 2 * 1024 * 1024  # bytes: 10,000 lines of a batch
 _DAY = 24 * 3600
 
 
-def make_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app, following the releases of the settings' lake.
 
     Raises:
@@ -42,58 +39,48 @@ def make_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     app = Flask(__name__)
     app.config.update(
-        MAX_CONTENT_LENGTH=_LARGEST_BODY,
-        MAX_FORM_MEMORY_SIZE=_LARGEST_BODY,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         SEND_FILE_MAX_AGE_DEFAULT=_DAY,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=_FORM_VALID_SECONDS,
-        WTF_CSRF_CHECK_DEFAULT=False,  # `security` decides which requests are checked
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.context_processor(lambda: {"asset": _asset})
-    telemetry.init_app(app)  # first, so that what follows has a request id
-    pages_limit = RateLimit(settings.web_rate_limit)
-    api_limit = RateLimit(settings.web_api_rate_limit)
-    rate_limit.init_app(app, pages_limit, api_limit)
-    security.init_app(app, settings)
+    state = app.extensions[EXTENSION] = _state(settings)
+    request_log.init_app(app, state.metrics)  # first: what follows has a request id
+    headers.init_app(app)
+    rate_limit.init_app(app, settings)
+    sessions.init_app(app, settings, without=api)
     problems.init_app(app)
-    _register(app)
-    shared = app.extensions[EXTENSION] = _services(settings)
-    around: WSGIApplication = express.Express(app.wsgi_app, shared, api_limit)
-    around = security.ProtectiveHeaders(around)
-    around = telemetry.Telemetry(around, shared.metrics)
-    if settings.web_proxies:
-        n = settings.web_proxies
-        around = ProxyFix(around, x_for=n, x_proto=n, x_host=n)
-    app.wsgi_app = around  # type: ignore[method-assign]
+    for blueprint in (pages, batches, history, model_page, docs, api, health):
+        app.register_blueprint(blueprint)
+    if n := settings.web_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    state.models.start()
+    state.shipper.start()
     return app
 
 
-def _register(app: Flask) -> None:
-    for blueprint in (pages, batches, model_page, docs, api, batch_api, health):
-        app.register_blueprint(blueprint)
-
-
-def _services(settings: Settings) -> Services:
-    metrics = Metrics()
+def _state(settings: Settings) -> AppState:
+    metrics, store = Metrics(), open_store(settings.lake)
     models = ModelWatch(
-        open_store(settings.lake),
+        store,
         settings.home / "cache",
         settings.web_release_check_seconds,
-        metrics.model_looked_at,
+        metrics.model_checked,
         allow_pickles=settings.allow_pickles,
     )
-    log = PredictionLog(
-        settings.home / PREDICTION_LOG_FILE, settings.web_log_days, metrics.log_lost.inc
+    predictions = PredictionLog(
+        settings.home / PREDICTION_LOG_FILE,
+        settings.web_log_days,
+        required=settings.web_recording == "required",
+        on_loss=metrics.lost.inc,
     )
-    atexit.register(log.close)
-    models.start()
-    return Services(settings, models, log, metrics)
+    shipper = LogShipper(predictions.path, store, on_waiting=metrics.unshipped.set)
+    return AppState(settings, models, predictions, shipper, metrics)
 
 
 def _asset(name: str) -> str:
-    """A static file's address, which changes with its content so that browsers may keep it."""
+    """A static file's address, which changes with its content so that browsers may cache it."""
     return url_for("static", filename=name, v=_fingerprint(name))
 
 

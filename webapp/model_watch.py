@@ -1,7 +1,6 @@
 """Follows releases: loads the latest of each feature set and serves the last good one.
 
-Each worker has its own watch, started after it was forked. Requests take a scorer once and keep it
-to their end, so swapping it disturbs none of them.
+Requests take a scorer once and keep it to their end, so swapping it disturbs none of them.
 """
 
 import logging
@@ -20,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 class NoModel(LoanPipelineError):
-    """There is nothing to answer with yet; the message says what to do."""
+    """There is no model to answer with yet; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """How a feature set's model stands.
+    """The state of a feature set's model.
 
     Attributes:
         version: what is served; None where nothing is.
@@ -45,10 +44,10 @@ class ModelWatch:
     """The scorers in use.
 
     Args:
-        store: where releases are; None where the lake cannot be opened, with `problem` set.
-        cache_dir: local folder for fetched releases, shared with other workers.
+        store: where releases are.
+        cache_dir: local folder for fetched releases; processes may share it.
         check_seconds: time between two looks at the store.
-        listener: hears of each status after each look.
+        listener: called with each status after each look.
         allow_pickles: whether releases may hold a predictor in place of a graph.
     """
 
@@ -79,7 +78,7 @@ class ModelWatch:
         """The scorer to answer with.
 
         Raises:
-            NoModel: none was ever good.
+            NoModel: no release could be used yet.
         """
         try:
             return self._scorers[feature_set]
@@ -90,15 +89,15 @@ class ModelWatch:
             ) from None
 
     def loaded(self) -> dict[FeatureSet, Scorer]:
-        """The scorers there are."""
+        """The scorers in use."""
         return dict(self._scorers)
 
     def status(self) -> dict[FeatureSet, ModelStatus]:
-        """How every feature set's model stands."""
+        """The state of every feature set's model."""
         return dict(self._status)
 
     def start(self, wait_seconds: float = 10) -> None:
-        """Look at the store from now on, in the background; wait a while for the first look."""
+        """Look at the store in the background; wait some seconds for the first look."""
         threading.Thread(target=self._watch, name="model-watch", daemon=True).start()
         self._looked.wait(wait_seconds)
 

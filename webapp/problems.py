@@ -1,16 +1,27 @@
 """Every error as an answer: problem+json (RFC 9457) for the API, a page for people."""
 
 import json
+import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge, Unauthorized
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    TooManyRequests,
+    Unauthorized,
+)
 
 from loan_pipeline.errors import LoanPipelineError
-from loan_pipeline.scoring.inputs import InputRejected, Problem, UnknownAccount
+from loan_pipeline.scoring.requests import InputRejected, Problem, UnknownAccount
 from webapp.model_watch import NoModel
+from webapp.recording.prediction_log import NotRecorded
+from webapp.recording.shipping import NotShipped
+
+logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_SECONDS = "30"
@@ -21,6 +32,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(InputRejected, _input_rejected)
     app.register_error_handler(UnknownAccount, _unknown_account)
     app.register_error_handler(NoModel, _no_model)
+    app.register_error_handler(NotRecorded, _not_recorded)
+    app.register_error_handler(NotShipped, _not_shipped)
     app.register_error_handler(LoanPipelineError, _own_error)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
@@ -43,14 +56,22 @@ def problem(
 
 
 def _answer(
-    status: int, detail: str, *, title: str | None = None, errors: Iterable[Problem] = ()
+    status: int,
+    detail: str,
+    *,
+    title: str | None = None,
+    errors: Iterable[Problem] = (),
+    command: str | None = None,
 ) -> Response:
+    """An error for whom it is: data for the API and machines, a page for people.
+
+    `command` is one that a person may run against it.
+    """
     if request.path.startswith("/api/") or request.path in ("/healthz", "/readyz", "/metrics"):
         return problem(status, detail, title=title, errors=errors)
     title = title or HTTPStatus(status).phrase
-    return make_response(
-        render_template("error.html", status=status, title=title, detail=detail), status
-    )
+    context = {"status": status, "title": title, "detail": detail, "command": command}
+    return make_response(render_template("error.html", **context), status)
 
 
 def _input_rejected(error: InputRejected) -> Response:
@@ -62,7 +83,20 @@ def _unknown_account(error: UnknownAccount) -> Response:
 
 
 def _no_model(error: NoModel) -> Response:
-    response = _answer(503, str(error), title="No model to answer with")
+    return _retry(_answer(503, str(error), title="No model to answer with", command="make run"))
+
+
+def _not_recorded(error: NotRecorded) -> Response:
+    return _retry(_answer(503, str(error), title="The answer cannot be recorded"))
+
+
+def _not_shipped(error: NotShipped) -> Response:
+    logger.warning("an answer was not given: %s", error)  # with places that callers need not know
+    detail = "The answer cannot be kept, so none is given. The server's log has the cause."
+    return _retry(_answer(503, detail, title="The answer cannot be kept"))
+
+
+def _retry(response: Response) -> Response:
     response.headers["Retry-After"] = _RETRY_SECONDS
     return response
 
@@ -81,11 +115,11 @@ def _http(error: HTTPException) -> Response:
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, RequestEntityTooLarge):
         detail = "The request is larger than this server accepts: send fewer rows at once."
+    if isinstance(error, TooManyRequests):
+        detail = f"One client may ask for {error.description}, and this one asked for more: wait."
     response = _answer(status, detail)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        response.headers["Retry-After"] = _RETRY_SECONDS
-    return response
+    return _retry(response) if isinstance(error, TooManyRequests) else response

@@ -1,25 +1,58 @@
-"""The prediction log: one row per answer of the web app, for the history page and drift reports.
+"""The prediction log: one row for each answer of the web app, written before the answer is sent.
 
-A SQLite file in LOAN_HOME. `inputs` is what the caller sent: the account's number and the loan's
-terms, or the application's fields; what was looked up by account stays in the bundle.
+A SQLite file in LOAN_HOME, read by the history page and shipped to the lake for monitoring. Rows
+are added, never changed, and removed when they are shipped and older than LOAN_WEB_LOG_DAYS.
 """
 
 PREDICTION_LOG_FILE = "predictions.sqlite"
 
 CREATE_PREDICTION_LOG = """
 CREATE TABLE IF NOT EXISTS predictions (
-    id INTEGER PRIMARY KEY,
-    answered_at TEXT NOT NULL,          -- UTC, ISO 8601
-    request_id TEXT NOT NULL,
-    source TEXT NOT NULL,               -- form, api or batch
-    visitor TEXT,                       -- a random number kept in the browser's session
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of writing, never used twice
+    prediction_id TEXT NOT NULL UNIQUE,   -- 32 hexadecimal digits, unique among all logs
+    answered_at TEXT NOT NULL,            -- UTC, ISO 8601
+    milliseconds REAL NOT NULL,           -- from the request's start to this row
+    request_id TEXT NOT NULL,             -- shared by the rows of a batch; callers may choose it
+    line INTEGER,                         -- of a batch's file; null for a single request
+    source TEXT NOT NULL,                 -- form, api or batch
+    visitor TEXT,                         -- a random number kept in the browser's session
     feature_set TEXT NOT NULL,
     model_version TEXT NOT NULL,
-    account_id INTEGER,                 -- null for applications
-    inputs TEXT NOT NULL,               -- JSON object, by field
+    account_id INTEGER,                   -- null for applications
+    inputs TEXT NOT NULL,                 -- JSON object: what the caller sent, by field
+    features TEXT NOT NULL,               -- JSON object: what the model saw, by feature; codes as
+                                          -- their numbers, null for a missing value
     probability_paid_off REAL NOT NULL,
-    prediction TEXT NOT NULL            -- paid_off or not_paid_off
+    prediction TEXT NOT NULL              -- paid_off or not_paid_off
 );
 CREATE INDEX IF NOT EXISTS predictions_by_visitor ON predictions (visitor, id)
     WHERE visitor IS NOT NULL;
+CREATE TABLE IF NOT EXISTS shipments (    -- which rows are in which object of the lake
+    first_id INTEGER PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    shipped INTEGER NOT NULL              -- 1 once the object is in the lake
+);
+"""
+
+# Objects are shipped in the order of their rows: the last one shipped has all before it shipped.
+COUNT_UNSHIPPED_ROWS = """
+SELECT count(*) FROM predictions
+WHERE id > (SELECT coalesce(max(last_id), 0) FROM shipments WHERE shipped)
+"""
+DELETE_OLD_ROWS = """
+DELETE FROM predictions WHERE answered_at < ?
+AND id <= (SELECT coalesce(max(last_id), 0) FROM shipments WHERE shipped)
+"""
+
+# Columns that logs of an earlier version lack; their rows get an id and the values that were kept.
+ADD_MISSING_COLUMNS = {
+    "prediction_id": "TEXT NOT NULL DEFAULT ''",
+    "milliseconds": "REAL NOT NULL DEFAULT 0",
+    "line": "INTEGER",
+    "features": "TEXT NOT NULL DEFAULT '{}'",
+}
+IDENTIFY_OLD_ROWS = """
+UPDATE predictions SET prediction_id = lower(hex(randomblob(16))) WHERE prediction_id = '';
+CREATE UNIQUE INDEX IF NOT EXISTS predictions_by_prediction_id ON predictions (prediction_id);
 """

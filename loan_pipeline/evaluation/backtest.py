@@ -2,6 +2,8 @@
 
 import tempfile
 import time
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,20 @@ from loan_pipeline.evaluation.evaluate import SHOWN, leaderboard, score_loans
 from loan_pipeline.evaluation.metrics import ScoredLoans, measure
 from loan_pipeline.progress import track
 from loan_pipeline.training.inputs import Target, require_enough, with_outcome
+from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.recipes import Recipe
 from loan_pipeline.training.train import train_predictor
+
+
+@dataclass(frozen=True)
+class TrainingArguments:
+    """How each of several predictors is trained, as `train_predictor` takes it."""
+
+    feature_set: FeatureSet
+    chosen: Recipe
+    target: Target
+    excluded: tuple[str, ...]
+    seed: int
 
 
 def backtest(
@@ -26,6 +40,7 @@ def backtest(
     feature_set: FeatureSet,
     chosen: Recipe,
     target: Target = "observed",
+    excluded: Collection[str] = (),
     seed: int = 0,
 ) -> dict[str, Any]:
     """Train on loans granted up to `train_until`, inclusive, and test on the later ones.
@@ -36,12 +51,13 @@ def backtest(
         feature_set: which of the contract's features the model sees.
         chosen: the recipe.
         target: which loans count.
+        excluded: features of the set that the model is not to see.
         seed: of everything random.
 
     Returns:
         A JSON-able answer: `n_train, n_test, bad_train, bad_test, roc_auc, average_precision,
-        balanced_accuracy, brier, threshold, seconds_train`, and the metrics of every model in
-        `leaderboard`, best ROC AUC first.
+        balanced_accuracy, brier, gini, ks, threshold, seconds_train`, and the metrics of every
+        model in `leaderboard`, best ROC AUC first.
 
     Raises:
         UnsuitableLoans: too few loans of an outcome before or after the date.
@@ -53,20 +69,45 @@ def backtest(
     require_enough(older, f"training up to {train_until}")
     require_enough(newer, f"a test after {train_until}", fewest=1)
     with tempfile.TemporaryDirectory(prefix="backtest-") as folder:
-        trained = train_predictor(
-            older, feature_set, chosen, target, Path(folder) / "model", seed=seed
-        )
-        figures = measure(score_loans(trained, newer))
-        return {
-            "n_train": len(older),
-            "n_test": len(newer),
-            "bad_train": int((older["paid_off"] == 0).sum()),
-            "bad_test": int((newer["paid_off"] == 0).sum()),
-            **{name: figures[name] for name in SHOWN},
-            "threshold": trained.facts.threshold,
-            "seconds_train": trained.facts.seconds_train,
-            "leaderboard": leaderboard(trained, newer),
-        }
+        how = TrainingArguments(feature_set, chosen, target, tuple(excluded), seed)
+        trained, scored = train_and_score(older, newer, how, Path(folder))
+        return outcome_of_test(trained, older, newer, scored)
+
+
+def train_and_score(
+    older: pd.DataFrame,
+    newer: pd.DataFrame,
+    how: TrainingArguments,
+    folder: Path,
+) -> tuple[TrainedPredictor, ScoredLoans]:
+    """Train on the older loans and predict the newer ones; the predictor lives in `folder`."""
+    trained = train_predictor(
+        older,
+        how.feature_set,
+        how.chosen,
+        how.target,
+        folder / "model",
+        seed=how.seed,
+        excluded=how.excluded,
+    )
+    return trained, score_loans(trained, newer)
+
+
+def outcome_of_test(
+    trained: TrainedPredictor, older: pd.DataFrame, newer: pd.DataFrame, scored: ScoredLoans
+) -> dict[str, Any]:
+    """What `backtest` answers of a predictor of the older loans and its scores of the newer."""
+    figures = measure(scored)
+    return {
+        "n_train": len(older),
+        "n_test": len(newer),
+        "bad_train": int((older["paid_off"] == 0).sum()),
+        "bad_test": scored.bad,
+        **{name: figures[name] for name in SHOWN},
+        "threshold": trained.facts.threshold,
+        "seconds_train": trained.facts.seconds_train,
+        "leaderboard": leaderboard(trained, newer),
+    }
 
 
 def cross_validate(
@@ -75,6 +116,7 @@ def cross_validate(
     feature_set: FeatureSet,
     chosen: Recipe,
     target: Target = "observed",
+    excluded: Collection[str] = (),
     repeats: int = 5,
     folds: int = 5,
     seed: int = 0,
@@ -106,15 +148,12 @@ def cross_validate(
             decisions = np.empty(len(known), dtype=np.int64)
             splits = StratifiedKFold(folds, shuffle=True, random_state=seed + repeat)
             for rest, part in splits.split(paid_off, paid_off):
-                trained = train_predictor(
+                _, scored = train_and_score(
                     known.iloc[rest],
-                    feature_set,
-                    chosen,
-                    target,
-                    Path(folder) / "model",
-                    seed=seed + repeat,
+                    known.iloc[part],
+                    TrainingArguments(feature_set, chosen, target, tuple(excluded), seed + repeat),
+                    Path(folder),
                 )
-                scored = score_loans(trained, known.iloc[part])
                 fold_figures.append(measure(scored))
                 probabilities[part] = scored.probabilities
                 decisions[part] = scored.decisions

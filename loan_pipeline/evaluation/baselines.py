@@ -1,12 +1,13 @@
-"""What anybody could predict without a model: always "paid off", and a rule on one feature."""
+"""Baselines that need no model: always "paid off", and a rule on one feature."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.features import FeatureSet
-from loan_pipeline.evaluation.metrics import Measure, ScoredLoans
+from loan_pipeline.evaluation.metrics import Ranking, ScoredLoans
 from loan_pipeline.training.calibration import calibrate
 from loan_pipeline.training.inputs import FloatArray, model_inputs
 
@@ -34,7 +35,7 @@ class OneFeatureRule:
 
 
 def one_feature_rule(
-    older: pd.DataFrame, newer: pd.DataFrame, name: FeatureSet
+    older: pd.DataFrame, newer: pd.DataFrame, name: FeatureSet, excluded: Collection[str] = ()
 ) -> tuple[OneFeatureRule, ScoredLoans]:
     """The rule that the older loans suggest, and what it says of the newer ones.
 
@@ -42,31 +43,27 @@ def one_feature_rule(
         older: loans as of `with_outcome`, to choose and calibrate on.
         newer: loans to measure on.
         name: the feature set to choose from.
+        excluded: features of it that are left out.
     """
-    inputs, paid_off = model_inputs(older, name), older["paid_off"].to_numpy()
+    inputs, paid_off = model_inputs(older, name, excluded), older["paid_off"].to_numpy()
     best, best_distance = OneFeatureRule(str(inputs.columns[0]), rising=True), -1.0
     for feature in inputs.columns:
         rule = OneFeatureRule(str(feature), rising=True)
         reference = inputs[feature].to_numpy(dtype=np.float64)
-        roc_auc = _roc_auc(rule.score(inputs, reference), older)
+        roc_auc = Ranking(paid_off, rule.score(inputs, reference)).figures()["roc_auc"]
         if abs(roc_auc - 0.5) > best_distance:
             best_distance = abs(roc_auc - 0.5)
             best = OneFeatureRule(str(feature), rising=roc_auc >= 0.5)
     reference = inputs[best.feature].to_numpy(dtype=np.float64)
     platt, threshold = calibrate(best.score(inputs, reference), paid_off)
-    probabilities = platt.apply(best.score(model_inputs(newer, name), reference))
+    probabilities = platt.apply(best.score(model_inputs(newer, name, excluded), reference))
     return best, _scored(newer, probabilities, probabilities >= threshold)
 
 
 def always_paid_off(older: pd.DataFrame, newer: pd.DataFrame) -> ScoredLoans:
-    """The older loans' share of paid ones, for everybody, and no applicant turned away."""
+    """The older loans' share of paid ones for every applicant, and none turned away."""
     share = float(older["paid_off"].mean())
     return _scored(newer, np.full(len(newer), share), np.ones(len(newer), dtype=bool))
-
-
-def _roc_auc(scores: FloatArray, loans: pd.DataFrame) -> float:
-    scored = _scored(loans, scores, np.ones(len(loans), dtype=bool))
-    return Measure(scored).figures()["roc_auc"]
 
 
 def _scored(

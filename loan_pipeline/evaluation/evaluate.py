@@ -16,7 +16,7 @@ from loan_pipeline.training.errors import UnsuitableLoans
 from loan_pipeline.training.inputs import require_enough
 from loan_pipeline.training.predictor import TrainedPredictor
 
-SHOWN = ("roc_auc", "average_precision", "balanced_accuracy", "brier")
+SHOWN = ("roc_auc", "average_precision", "balanced_accuracy", "brier", "gini", "ks")
 OUT_OF_TIME_SHARE = 0.2
 
 # With fewer, an out-of-time figure is an anecdote.
@@ -82,8 +82,8 @@ def leaderboard(trained: TrainedPredictor, known: pd.DataFrame) -> list[dict[str
         known: loans as of `with_outcome`.
 
     Returns:
-        Per model: `model`, `roc_auc`, `average_precision`, `balanced_accuracy`, `brier` and
-        `seconds_train`, calibrated and with a threshold of its own where the recipe bags.
+        Per model: `model`, `roc_auc`, `average_precision`, `balanced_accuracy`, `brier`, `gini`,
+        `ks` and `seconds_train`, calibrated and with a threshold of its own where the recipe bags.
     """
     paid_off = known["paid_off"].to_numpy()
     seconds = trained.seconds_by_model()

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from loan_pipeline.evaluation.metrics import Measure, ScoredLoans
-from loan_pipeline.training.inputs import model_inputs
+from loan_pipeline.evaluation.metrics import Ranking
 from loan_pipeline.training.predictor import TrainedPredictor
 
 _REPEATS = 10
@@ -25,7 +24,7 @@ def permutation_importance(
         `mean` and `standard_deviation` over the shuffles, by feature.
     """
     known = known.sample(min(len(known), _MOST_LOANS), random_state=seed)
-    inputs = model_inputs(known, trained.facts.feature_set).reset_index(drop=True)
+    inputs = trained.inputs(known).reset_index(drop=True)
     generator = np.random.default_rng(seed)
     tables = [inputs]
     for feature in inputs.columns:
@@ -34,7 +33,11 @@ def permutation_importance(
             tables.append(inputs.assign(**{str(feature): shuffled}))
     # One long table: the predictor's cost is per call, not per row.
     probabilities = trained.predict_proba_of_inputs(pd.concat(tables, ignore_index=True))
-    areas = [_roc_auc(known, part) for part in np.split(probabilities, len(tables))]
+    paid_off = known["paid_off"].to_numpy()
+    areas = [
+        Ranking(paid_off, part).figures()["roc_auc"]
+        for part in np.split(probabilities, len(tables))
+    ]
     losses = areas[0] - np.array(areas[1:]).reshape(-1, _REPEATS)
     order = np.argsort(-losses.mean(axis=1), kind="stable")
     return {
@@ -44,13 +47,3 @@ def permutation_importance(
         }
         for position in order
     }
-
-
-def _roc_auc(
-    known: pd.DataFrame, probabilities: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> float:
-    decisions = np.ones(len(known), dtype=np.int64)
-    scored = ScoredLoans(
-        known["loan_id"].to_numpy(), known["paid_off"].to_numpy(), probabilities, decisions
-    )
-    return Measure(scored).figures()["roc_auc"]

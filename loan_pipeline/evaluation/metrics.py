@@ -51,17 +51,53 @@ class ScoredLoans:
         )
 
 
+class Ranking:
+    """How well scores rank loans by outcome, whole or with a weight per loan.
+
+    Args:
+        paid_off: outcomes, 1 and 0, shape [loans].
+        scores: the higher, the likelier paid off; of any scale, shape [loans].
+    """
+
+    def __init__(self, paid_off: IntArray, scores: FloatArray) -> None:
+        self.order = np.argsort(scores, kind="stable")
+        self.good = paid_off[self.order].astype(np.float64)
+        self.scores = scores[self.order]
+        # Loans with the same score count together: their order says nothing.
+        self.starts = np.flatnonzero(np.diff(self.scores, prepend=-np.inf))
+
+    def figures(self, weights: FloatArray | None = None) -> dict[str, float]:
+        """ROC AUC, Gini, Kolmogorov-Smirnov and average precision; NaN for one outcome alone.
+
+        Args:
+            weights: per loan in ascending order of score; ones where None.
+        """
+        weights = np.ones(len(self.good)) if weights is None else weights
+        good = np.add.reduceat(weights * self.good, self.starts)
+        bad = np.add.reduceat(weights * (1 - self.good), self.starts)
+        goods, bads = good.sum(), bad.sum()
+        if goods == 0 or bads == 0:
+            return dict.fromkeys(RANKING_METRICS, np.nan)
+        good_so_far, bad_so_far = np.cumsum(good), np.cumsum(bad)
+        roc_auc = float((good * (bad_so_far - bad / 2)).sum() / (goods * bads))
+        precision = bad_so_far / np.maximum(good_so_far + bad_so_far, 1e-300)
+        return {
+            "roc_auc": roc_auc,
+            "gini": 2 * roc_auc - 1,
+            "ks": float(np.max(np.abs(bad_so_far / bads - good_so_far / goods))),
+            "average_precision": float((bad * precision).sum() / bads),
+        }
+
+
 class Measure:
     """Measures one set of scored loans, whole or with a weight per loan."""
 
     def __init__(self, scored: ScoredLoans) -> None:
-        order = np.argsort(scored.probabilities, kind="stable")
-        self.good = scored.paid_off[order].astype(np.float64)
-        self.probabilities = scored.probabilities[order]
-        self.refused = scored.decisions[order] == 0
-        # Loans with the same probability count together: their order is nobody's merit.
-        self._starts = np.flatnonzero(np.diff(self.probabilities, prepend=-np.inf))
-        edges = np.linspace(0, len(order), _CALIBRATION_BINS + 1).astype(int)[:-1]
+        self.ranking = Ranking(scored.paid_off, scored.probabilities)
+        self.order, self.good = self.ranking.order, self.ranking.good
+        self.probabilities = self.ranking.scores
+        self.refused = scored.decisions[self.order] == 0
+        edges = np.linspace(0, len(self.order), _CALIBRATION_BINS + 1).astype(int)[:-1]
         self._bins = np.unique(edges)
 
     def figures(self, weights: FloatArray | None = None) -> dict[str, float]:
@@ -75,7 +111,7 @@ class Measure:
         if good.sum() == 0 or bad.sum() == 0:
             return dict.fromkeys(METRICS, np.nan) | self.calibration(weights, good)
         return (
-            self.ranking(good, bad)
+            self.ranking.figures(weights)
             | self.calibration(weights, good)
             | decision_figures(
                 found=bad[self.refused].sum(),
@@ -84,21 +120,6 @@ class Measure:
                 accepted=good[~self.refused].sum(),
             )
         )
-
-    def ranking(self, good: FloatArray, bad: FloatArray) -> dict[str, float]:
-        """How well low probabilities go to loans not paid off."""
-        good = np.add.reduceat(good, self._starts)
-        bad = np.add.reduceat(bad, self._starts)
-        goods, bads = good.sum(), bad.sum()
-        good_so_far, bad_so_far = np.cumsum(good), np.cumsum(bad)
-        roc_auc = float((good * (bad_so_far - bad / 2)).sum() / (goods * bads))
-        precision = bad_so_far / np.maximum(good_so_far + bad_so_far, 1e-300)
-        return {
-            "roc_auc": roc_auc,
-            "gini": 2 * roc_auc - 1,
-            "ks": float(np.max(np.abs(bad_so_far / bads - good_so_far / goods))),
-            "average_precision": float((bad * precision).sum() / bads),
-        }
 
     def calibration(self, weights: FloatArray, good: FloatArray) -> dict[str, float]:
         """How well probabilities agree with how often loans are paid off."""
@@ -141,11 +162,9 @@ def decision_figures(
     }
 
 
+RANKING_METRICS: tuple[str, ...] = ("roc_auc", "gini", "ks", "average_precision")
 METRICS: tuple[str, ...] = (
-    "roc_auc",
-    "gini",
-    "ks",
-    "average_precision",
+    *RANKING_METRICS,
     "brier",
     "calibration_error",
     "calibration_bias",
@@ -189,11 +208,11 @@ def curves(scored: ScoredLoans) -> dict[str, FloatArray]:
 
     Returns:
         `recall` (of loans not paid off), `false_alarms` (share of paid loans refused) and
-        `precision`, each of shape [thresholds], from refusing nobody to refusing everybody.
+        `precision`, each of shape [thresholds], from refusing none to refusing all.
     """
-    subject = Measure(scored)
-    bad = np.cumsum(np.add.reduceat(1 - subject.good, subject._starts))
-    good = np.cumsum(np.add.reduceat(subject.good, subject._starts))
+    ranking = Ranking(scored.paid_off, scored.probabilities)
+    bad = np.cumsum(np.add.reduceat(1 - ranking.good, ranking.starts))
+    good = np.cumsum(np.add.reduceat(ranking.good, ranking.starts))
     return {
         "recall": np.append(0.0, bad / bad[-1]),
         "false_alarms": np.append(0.0, good / good[-1]),

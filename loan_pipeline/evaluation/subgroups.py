@@ -1,6 +1,6 @@
-"""The same metrics by gender, age band and region: whom does the model serve worse?
+"""The same metrics by gender, age band and region: which applicants does the model serve worse?
 
-Small groups have wide intervals; the counts stand beside every figure.
+Small subgroups have wide intervals; the counts stand beside every figure.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ _SHOWN = ("roc_auc", "average_precision", "brier", "calibration_bias", "recall",
 _FEWEST_TO_MEASURE = 3
 
 
-def by_group(scored: ScoredLoans, loans: pd.DataFrame, *, seed: int = 0) -> list[dict[str, Any]]:
-    """Counts, shares and metrics of every group.
+def by_subgroup(scored: ScoredLoans, loans: pd.DataFrame, *, seed: int = 0) -> list[dict[str, Any]]:
+    """Counts, shares and metrics of every subgroup.
 
     Args:
         scored: predictions.
@@ -28,18 +28,18 @@ def by_group(scored: ScoredLoans, loans: pd.DataFrame, *, seed: int = 0) -> list
         seed: of the bootstrap draws.
 
     Returns:
-        Per group: `kind`, `group`, `n`, `bad`, `share_paid_off`, `mean_probability`,
+        Per subgroup: `kind`, `subgroup`, `n`, `bad`, `share_paid_off`, `mean_probability`,
         `share_accepted`, `share_of_good_turned_away`, and `metrics` with intervals where the
-        group holds enough loans of both outcomes.
+        subgroup holds enough loans of both outcomes.
     """
     rows = loans.set_index("loan_id").loc[scored.loan_ids]
     return [
-        {"kind": kind, "group": group, **_describe(scored.only(members), seed)}
-        for kind, group, members in _groups(rows)
+        {"kind": kind, "subgroup": subgroup, **_describe(scored.only(members), seed)}
+        for kind, subgroup, members in _subgroups(rows)
     ]
 
 
-def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
+def _subgroups(rows: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
     labels: dict[str, pd.Series] = {}
     if "gender" in rows:
         labels["gender"] = rows["gender"]

@@ -1,7 +1,8 @@
 """The validation report of a candidate: everything measured, as JSON, with its pictures.
 
-A candidate is the predictor for release, trained on all loans, and its twin, trained by the same
-recipe on the older ones, which makes the out-of-time test. The released bundle carries the report.
+A candidate is the predictor for release, trained on all loans, and its holdout model, trained
+by the same recipe on the older ones, which makes the out-of-time test. The released bundle carries
+the report.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.bundle import Metric
-from loan_pipeline.contracts.features import FeatureSet, feature_set
 from loan_pipeline.evaluation.baselines import always_paid_off, one_feature_rule
 from loan_pipeline.evaluation.evaluate import (
     leaderboard,
@@ -23,7 +23,7 @@ from loan_pipeline.evaluation.evaluate import (
 from loan_pipeline.evaluation.importance import permutation_importance
 from loan_pipeline.evaluation.metrics import ScoredLoans, measure_with_intervals
 from loan_pipeline.evaluation.plots import pictures
-from loan_pipeline.evaluation.subgroups import by_group
+from loan_pipeline.evaluation.subgroups import by_subgroup
 from loan_pipeline.progress import track
 from loan_pipeline.quality.stability import distribution
 from loan_pipeline.training.inputs import FloatArray, model_inputs, with_outcome
@@ -41,7 +41,8 @@ class Validation:
             "out_of_time"), then by name.
         report: everything, JSON-able; `metrics.json` of the bundle.
         pictures: SVG texts by file name.
-        out_of_time: the twin's predictions, which the gate compares with the released model's.
+        out_of_time: the holdout model's predictions, for the gate to compare with the released
+            model's.
     """
 
     metrics: dict[str, dict[str, Metric]]
@@ -52,7 +53,7 @@ class Validation:
 
 def validate(
     trained: TrainedPredictor,
-    twin: TrainedPredictor,
+    holdout: TrainedPredictor,
     loans: pd.DataFrame,
     *,
     test_from: date | None = None,
@@ -61,9 +62,9 @@ def validate(
 
     Args:
         trained: the predictor for release.
-        twin: the one trained on the first part of `split_out_of_time` of the same loans.
+        holdout: the one trained on the first part of `split_out_of_time` of the same loans.
         loans: one row per loan, as `loan_features` makes them; a column `region` is used for
-            the groups where there is one.
+            the subgroups where there is one.
         test_from: the first day of the out-of-time test, as it was given to the split.
 
     Raises:
@@ -73,7 +74,7 @@ def validate(
     older, newer = split_out_of_time(known, test_from)
     name, seed = trained.facts.feature_set, trained.facts.seed
     with track(f"Validating the {name} predictor"):
-        test = score_loans(twin, newer)
+        test = score_loans(holdout, newer)
         samples = {"out_of_time": test}
         folds = out_of_fold(trained)
         if folds is not None:
@@ -81,8 +82,8 @@ def validate(
         metrics = {
             sample: measure_with_intervals(scored, seed=seed) for sample, scored in samples.items()
         }
-        importance = permutation_importance(twin, newer, seed=seed)
-        rule, by_rule = one_feature_rule(older, newer, name)
+        importance = permutation_importance(holdout, newer, seed=seed)
+        rule, by_rule = one_feature_rule(older, newer, name, trained.facts.excluded)
         baselines = {
             "always_paid_off": always_paid_off(older, newer),
             f"one_feature_rule ({rule.feature})": by_rule,
@@ -99,7 +100,7 @@ def validate(
                 for sample, scored in samples.items()
             },
             "out_of_time": {
-                "trained_until": twin.facts.last_loan_date,
+                "trained_until": holdout.facts.last_loan_date,
                 "tested_from": newer["date"].min().date().isoformat(),
                 "tested_until": newer["date"].max().date().isoformat(),
             },
@@ -107,21 +108,23 @@ def validate(
                 label: _plain(measure_with_intervals(scored, seed=seed))
                 for label, scored in baselines.items()
             },
-            "leaderboard": leaderboard(twin, newer),
-            "groups": by_group(widest, known, seed=seed),
+            "leaderboard": leaderboard(holdout, newer),
+            "subgroups": by_subgroup(widest, known, seed=seed),
             "importance": importance,
-            BASELINE: _baseline(known, name, widest.probabilities),
+            BASELINE: _baseline(known, trained, widest.probabilities),
         }
-        labels = {feature.name: feature.label for feature in feature_set(name)}
+        labels = {feature.name: feature.label for feature in trained.features}
         return Validation(metrics, report, pictures(samples, labels, importance), test)
 
 
-def _baseline(known: pd.DataFrame, name: FeatureSet, probabilities: FloatArray) -> dict[str, Any]:
+def _baseline(
+    known: pd.DataFrame, trained: TrainedPredictor, probabilities: FloatArray
+) -> dict[str, Any]:
     """The distributions of the loans' features, and of scores from models that did not see them."""
-    inputs = model_inputs(known, name)
+    inputs = model_inputs(known, trained.facts.feature_set)
     features = {
         one.name: distribution(inputs[one.name].to_numpy(np.float64), len(one.codes)).model_dump()
-        for one in feature_set(name)
+        for one in trained.features
     }
     return {"score": distribution(probabilities).model_dump(), "features": features}
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from loan_pipeline.contracts.features import feature_set
-from loan_pipeline.export.families import FittedGraph, convert
+from loan_pipeline.export.converters import FittedGraph, convert
 from loan_pipeline.export.forests import joined
 from loan_pipeline.export.graph import Graph
 from loan_pipeline.export.reasons import TooManyLeaves, reasons_of, score_of
@@ -35,14 +34,14 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     require_exportable(recipe(trained.facts.recipe))
     with silence_libraries():
         members = list(_weighted_members(trained))
-    graph = Graph([feature.name for feature in feature_set(trained.facts.feature_set)])
+    graph = Graph([feature.name for feature in trained.features])
     forest = joined(members, graph.features)
     score = graph.average(members) if forest is None else graph.forest(forest)
     graph.answer_probability(score, trained.calibration)
     if forest is not None:
         with suppress(TooManyLeaves):  # the scorer then estimates them
-            typical = np.array(trained.facts.typical, dtype=np.float64)  # None becomes NaN
-            baseline = np.nan_to_num(typical, nan=forest.null_as)
+            reference = np.array(trained.facts.reference, dtype=np.float64)  # None becomes NaN
+            baseline = np.nan_to_num(reference, nan=forest.null_as)
             reasons = replace(forest, node=reasons_of(forest.node, baseline))
             slope = trained.calibration.slope_at(score_of(forest.node, baseline))
             graph.answer_reasons(reasons, slope)

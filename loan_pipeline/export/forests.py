@@ -6,7 +6,7 @@ from typing import Any
 
 from onnx import NodeProto, helper
 
-from loan_pipeline.export.families import FittedGraph
+from loan_pipeline.export.converters import FittedGraph
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from loan_pipeline.contracts.bundle import (
     ONNX_REASONS,
     ONNX_SLOPE,
 )
-from loan_pipeline.export.families import OPSETS, FittedGraph
+from loan_pipeline.export.converters import OPSETS, FittedGraph
 from loan_pipeline.export.forests import Forest
 from loan_pipeline.training.calibration import SCORE_MARGIN, Platt
 
@@ -60,8 +60,8 @@ class Graph:
         """Answer the reasons for the scores of the first rows, as many as are asked for.
 
         Args:
-            reasons: the forest that tells them.
-            slope: of the calibration near the typical loan, for whoever reads the graph.
+            reasons: the forest that computes them.
+            slope: of the calibration near the reference loan, kept in the graph's metadata.
         """
         none = np.array([0], dtype=np.int64)
         # An input with a constant of its name may be left out, and is that constant then.

@@ -53,7 +53,7 @@ class PackedModel:
     """
 
     def __init__(self, data: bytes, features: Sequence[str], place: str) -> None:
-        # Imported here: whoever packs has it, and only to serve it may be missing.
+        # Imported here: packing has it, and a server may lack it.
         from autogluon.tabular import TabularPredictor
 
         self._features = list(features)
@@ -89,4 +89,4 @@ class PackedModel:
         return self._calibration.apply(np.asarray(scores, dtype=np.float64))
 
     def reasons(self, row: NDArray[np.float32]) -> None:
-        """AutoGluon does not tell them."""
+        """None: AutoGluon has no exact reasons."""

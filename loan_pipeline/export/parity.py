@@ -3,14 +3,14 @@
 Compared on real loans and on random rows within the contract's bounds, with nulls and unseen codes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from loan_pipeline.contracts.features import FeatureSet, feature_set
+from loan_pipeline.contracts.features import Feature
 from loan_pipeline.scoring.model import open_model
-from loan_pipeline.training.inputs import model_inputs
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.recipes import model_kind, recipe
 
@@ -52,8 +52,8 @@ def check_parity(
         seed: of the random rows.
     """
     name = trained.facts.feature_set
-    real = model_inputs(loans, name)
-    inputs = pd.concat([real, random_inputs(name, real, seed)], ignore_index=True)
+    real = trained.inputs(loans)
+    inputs = pd.concat([real, random_inputs(trained.features, real, seed)], ignore_index=True)
     opened = open_model(
         model_kind(recipe(trained.facts.recipe)),
         model,
@@ -73,7 +73,7 @@ def check_parity(
 
 
 def random_inputs(
-    name: FeatureSet, real: pd.DataFrame, seed: int, rows: int = RANDOM_ROWS
+    features: Sequence[Feature], real: pd.DataFrame, seed: int, rows: int = RANDOM_ROWS
 ) -> pd.DataFrame:
     """Random encoded rows: half anywhere within the contract, half where real loans are.
 
@@ -81,7 +81,7 @@ def random_inputs(
     """
     generator = np.random.default_rng(seed)
     columns = {}
-    for feature in feature_set(name):
+    for feature in features:
         if feature.codes:
             values = generator.integers(0, len(feature.codes), rows).astype(np.float64)
         else:

@@ -2,7 +2,7 @@
 
 Against one fixed baseline, a tree's Shapley values depend on the applicant only through the cuts at
 which applicant and baseline may part. So a tree that asks all those cuts can hold the finished
-values in its leaves, and telling the reasons costs hardly more than telling the score. Asking for
+values in its leaves, and the reasons cost hardly more than the score. Asking for
 all leaves of the original at once would take too many branches; Shapley values add up, so its
 leaves are shared out among several such trees.
 
@@ -69,7 +69,7 @@ def reasons_of(forest: NodeProto, baseline: FloatArray) -> NodeProto:
 
     Args:
         forest: a TreeEnsembleRegressor with one target, whose cuts are of the form x ≤ value.
-        baseline: its input for the typical loan, shape [features].
+        baseline: its input for the reference loan, shape [features].
 
     Returns:
         A TreeEnsembleRegressor on the same input; output [rows, features].
@@ -166,7 +166,7 @@ def _trees(forest: NodeProto, baseline: FloatArray) -> Iterator[_Tree]:
 
 
 def _parts(tree: _Tree) -> Iterator[_Node]:
-    """Trees of reasons for all leaves, each for as many neighbours as it has room for."""
+    """Trees of reasons for all leaves, each for as many neighbours as fit."""
     first = 0
     while first < tree.leaves:
         part, first = _largest_part(tree, first)
@@ -292,7 +292,7 @@ class _Written:
         else:
             self.leaves += 1
             for feature, value in node.items():
-                told = (self._trees, number, feature, value)
-                for name, item in zip(_TARGETS, told, strict=True):
+                row_of_leaf = (self._trees, number, feature, value)
+                for name, item in zip(_TARGETS, row_of_leaf, strict=True):
                     self.attributes[f"target_{name}"].append(item)
         return number

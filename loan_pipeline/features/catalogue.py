@@ -37,11 +37,17 @@ def with_catalogue(page: str) -> str:
     return f"{before}{START}\n\n{catalogue()}\n{END}{after}"
 
 
+def _set_of(feature: Feature) -> str:
+    if not feature.application:
+        return "behavioural"
+    return "application" if feature.protected else "both"
+
+
 def _row(feature: Feature) -> str:
     values = ", ".join(f"`{code}`" for code in feature.codes)
     cells = (
         f"`{feature.name}`",
-        "application" if feature.application else "behavioural",
+        _set_of(feature),
         _FROM[feature.origin],
         feature.definition,
         feature.unit,

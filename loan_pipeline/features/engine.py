@@ -17,10 +17,9 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.features.compiled import compute
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.lake.reader import ibis_type, open_snapshot, quoted
+from loan_pipeline.lake.reader import ibis_type, open_snapshot
 from loan_pipeline.lake.s3_store import S3Store
 from loan_pipeline.lake.snapshot import folder_of
 
@@ -53,18 +52,16 @@ def feature_batches(
         SnapshotError: the snapshot is damaged.
         EngineError: Spark is not installed, or does not start.
     """
+    build = FEATURE_TABLES[name]
     with duckdb_connection() as connection:
         # Spark too gets only snapshots that were found whole, with values that cast.
-        opened = open_snapshot(store, manifest, connection)
+        tables = open_snapshot(store, manifest, connection)
         if spark_master is None:
-            for table, view in opened.items():
-                own_name, source = quoted(table), quoted(view.get_name())
-                connection.con.execute(f"CREATE TEMP VIEW {own_name} AS FROM {source}")
-            yield compute(connection.con, name, manifest.as_of)
+            yield build(tables, manifest.as_of).to_pyarrow_batches()
             return
     with (
         _spark_tables(store, manifest, spark_master) as tables,
-        FEATURE_TABLES[name](tables, manifest.as_of).to_pyarrow_batches() as batches,
+        build(tables, manifest.as_of).to_pyarrow_batches() as batches,
     ):
         yield batches
 

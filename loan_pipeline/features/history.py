@@ -72,7 +72,7 @@ def last_year(trans: ibis.Table, spine: ibis.Table) -> ibis.Table:
         the day: for none where another one followed on the same day.
     """
     recent = transactions_before(trans, spine, 12 * DAYS_PER_MONTH)
-    # Transaction numbers do not tell the order within a day. The bank books a day's credits before
+    # Transaction numbers do not give the order within a day. The bank books a day's credits before
     # its debits: in the real data that order, and no order of the numbers, lets every balance
     # follow from the one before. Balances rise with credits, then fall with debits.
     order = [

@@ -1,4 +1,4 @@
-"""Whom a loan belongs to, for measuring groups apart. Never an input of the model."""
+"""The subgroups that a loan belongs to, for measuring them apart. Never an input of the model."""
 
 from collections.abc import Mapping
 

@@ -1,24 +1,24 @@
 """The bundle's look-up of account features: one indexed SQLite file of the model's numbers."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 
-from loan_pipeline.contracts.features import Feature, FeatureSet, feature_set
+from loan_pipeline.contracts.features import Feature
 from loan_pipeline.training.inputs import encoded
 
 _ROWS_AT_ONCE = 50_000
 
 
-def write_accounts(serving: pd.DataFrame, name: FeatureSet, path: Path) -> int:
+def write_accounts(serving: pd.DataFrame, inputs: Sequence[Feature], path: Path) -> int:
     """Write every account's features, codes by their number, nulls as NULL.
 
     Args:
         serving: one row per account, as `serving_features` makes them.
-        name: the feature set whose features of origin "account" are kept.
+        inputs: the model's; those of origin "account" are kept.
         path: the file to make.
 
     Returns:
@@ -27,7 +27,7 @@ def write_accounts(serving: pd.DataFrame, name: FeatureSet, path: Path) -> int:
     Raises:
         UnsuitableLoans: a feature is missing or holds no numbers.
     """
-    features = [feature for feature in feature_set(name) if feature.origin == "account"]
+    features = [feature for feature in inputs if feature.origin == "account"]
     columns = ", ".join(f'"{feature.name}" REAL' for feature in features)
     places = ", ".join("?" * (len(features) + 1))
     path.unlink(missing_ok=True)

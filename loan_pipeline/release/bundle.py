@@ -24,13 +24,13 @@ from loan_pipeline.contracts.bundle import (
     Training,
     model_file,
 )
-from loan_pipeline.contracts.features import Feature, feature_set
+from loan_pipeline.contracts.features import Feature
 from loan_pipeline.evaluation.validation import Validation
 from loan_pipeline.export.export import export_onnx
 from loan_pipeline.export.packed import pack
 from loan_pipeline.release.accounts import write_accounts
 from loan_pipeline.training.errors import ModelError
-from loan_pipeline.training.inputs import FloatArray, model_inputs, with_outcome
+from loan_pipeline.training.inputs import FloatArray, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.recipes import model_kind, recipe
 
@@ -111,7 +111,7 @@ def write_bundle(
     if facts.feature_set == "behavioural":
         if serving is None or serving.empty:
             raise ModelError("a behavioural bundle needs the accounts' features, and got none")
-        write_accounts(serving, facts.feature_set, folder / ACCOUNTS_FILE)
+        write_accounts(serving, trained.features, folder / ACCOUNTS_FILE)
     (folder / METRICS_FILE).write_text(json.dumps(validation.report, indent=1))
     for name, picture in validation.pictures.items():
         (folder / name).write_text(picture)
@@ -163,11 +163,10 @@ def code_revision() -> str | None:
 
 
 def _described(loans: pd.DataFrame, trained: TrainedPredictor) -> tuple[BundleFeature, ...]:
-    name = trained.facts.feature_set
-    inputs = model_inputs(with_outcome(loans, trained.facts.target), name)
+    inputs = trained.inputs(with_outcome(loans, trained.facts.target))
     return tuple(
         _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), typical)
-        for feature, typical in zip(feature_set(name), trained.facts.typical, strict=True)
+        for feature, typical in zip(trained.features, trained.facts.reference, strict=True)
     )
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from loan_pipeline.contracts.bundle import BundleManifest, model_file
 from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
-from loan_pipeline.evaluation.metrics import Measure, ScoredLoans, bootstrap_weights
+from loan_pipeline.evaluation.comparison import paired_difference
+from loan_pipeline.evaluation.metrics import ScoredLoans
 from loan_pipeline.evaluation.validation import Validation
 from loan_pipeline.export.parity import LARGEST_DIFFERENCE, Parity
 from loan_pipeline.lake.protocol import Store
@@ -32,7 +33,6 @@ from loan_pipeline.training.inputs import FloatArray, model_inputs
 LARGEST_CALIBRATION_BIAS = 0.1
 # With fewer loans of an outcome in common, a comparison is an anecdote.
 FEWEST_TO_COMPARE = 5
-_DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,16 @@ def _released_model(
     """A release that cannot be opened is what a candidate is to replace: no reason to stop it."""
     name, file = manifest.feature_set, model_file(manifest.kind)
     try:
-        if manifest.contract_version != contract_version(name):
+        names = [feature.name for feature in manifest.features]
+        excluded = {one.name for one in feature_set(name)} - set(names)
+        if manifest.contract_version != contract_version(name, excluded):
             raise BundleError("it takes other features")
         data = read_release_file(store, name, manifest.version, file)
         require_intact(data, file, manifest, file)
         return open_model(
             manifest.kind,
             data,
-            [feature.name for feature in feature_set(name)],
+            names,
             f"release {manifest.version}",
             allow_pickles=allow_pickles,
         )
@@ -185,27 +187,8 @@ def check_not_worse(
 def roc_auc_difference(
     candidate: ScoredLoans, theirs: FloatArray, *, seed: int = 0
 ) -> tuple[float, float, float]:
-    """ROC AUC of the candidate minus that of others on the same loans, with its 95 % interval.
-
-    The bootstrap is paired: each draw measures both on the same loans.
-    """
-    sides = [
-        candidate,
-        ScoredLoans(candidate.loan_ids, candidate.paid_off, theirs, candidate.decisions),
-    ]
-    orders = [np.argsort(side.probabilities, kind="stable") for side in sides]
-    measures = [Measure(side) for side in sides]
-
-    def difference(weights: FloatArray) -> float:
-        areas = [
-            measure.figures(weights[order])["roc_auc"]
-            for measure, order in zip(measures, orders, strict=True)
-        ]
-        return areas[0] - areas[1]
-
-    drawn = bootstrap_weights(len(candidate), seed, _DRAWS)
-    low, high = np.nanpercentile([difference(weights) for weights in drawn], [2.5, 97.5])
-    return difference(np.ones(len(candidate))), float(low), float(high)
+    """ROC AUC of the candidate minus that of others on the same loans, with its 95 % interval."""
+    return paired_difference(candidate.paid_off, candidate.probabilities, theirs, seed=seed)
 
 
 def _in_common(
@@ -218,7 +201,9 @@ def _in_common(
     last = pd.Timestamp(champion.manifest.training.last_loan_date)
     unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
     if unseen.any() and not isinstance(champion.model, BundleError):
-        inputs = model_inputs(rows[unseen], name).to_numpy(dtype=np.float32)
+        names = {feature.name for feature in champion.manifest.features}
+        excluded = {one.name for one in feature_set(name)} - names
+        inputs = model_inputs(rows[unseen], name, excluded).to_numpy(dtype=np.float32)
         theirs[unseen] = champion.model.probabilities(inputs)
     known = ~np.isnan(theirs)
     return candidate.only(known), theirs[known]

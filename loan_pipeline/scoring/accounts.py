@@ -9,7 +9,7 @@ from loan_pipeline.scoring.bundle import Bundle, BundleError
 
 
 class Accounts:
-    """The accounts that a bundle knows; threads may share it.
+    """The accounts that a bundle knows; threads share it.
 
     Raises:
         BundleError: the file is no database, or lacks a feature of the contract.
@@ -19,7 +19,7 @@ class Accounts:
         self._names = [f.name for f in bundle.features if f.origin == "account"]
         path = (bundle.folder / ACCOUNTS_FILE).absolute()
         self._lock = threading.Lock()
-        # Immutable: the file was verified and nobody changes it, so SQLite need not lock it.
+        # Immutable: the verified file never changes, so SQLite need not lock it.
         self._connection = sqlite3.connect(
             f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )

@@ -1,7 +1,6 @@
 """A released bundle on disk: read, verified to the last byte, and only then used.
 
-Nothing here runs or unpickles any of it. Where bundles come from is the business of `release`, what
-their models are that of `model`.
+Nothing here runs or unpickles any of it. `release` fetches bundles, `model` opens their models.
 """
 
 import hashlib
@@ -21,7 +20,12 @@ from loan_pipeline.contracts.bundle import (
     BundleManifest,
     model_file,
 )
-from loan_pipeline.contracts.features import Feature, contract_version, feature_set
+from loan_pipeline.contracts.features import (
+    FEATURES_BY_NAME,
+    Feature,
+    contract_version,
+    feature_set,
+)
 from loan_pipeline.errors import LoanPipelineError
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -30,7 +34,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class BundleError(LoanPipelineError):
-    """A bundle that must not be used; the message names the bundle, the file and the way out."""
+    """A bundle that must not be used; the message names the bundle, the file and the fix."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,11 @@ class Bundle:
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """The model's inputs, in its order."""
-        return feature_set(self.manifest.feature_set)
+        return tuple(FEATURES_BY_NAME[one.name] for one in self.manifest.features)
 
     @cached_property
     def baseline(self) -> NDArray[np.float64]:
-        """The model's numbers for the typical paid-off loan, shape [features]; null is NaN."""
+        """The model's numbers for the reference loan, shape [features]; null is NaN."""
         return np.array([f.baseline for f in self.manifest.features], dtype=np.float64)
 
     @property
@@ -102,14 +106,15 @@ def read_manifest(text: bytes, place: str) -> BundleManifest:
 
 
 def _check_manifest(manifest: BundleManifest, place: str) -> None:
-    expected = contract_version(manifest.feature_set)
+    names = [feature.name for feature in manifest.features]
+    excluded = {one.name for one in feature_set(manifest.feature_set)} - set(names)
+    expected = contract_version(manifest.feature_set, excluded)
     if manifest.contract_version != expected:
         raise BundleError(
             f"{place} was made for feature contract {manifest.contract_version} of the "
             f"{manifest.feature_set} set, this software has {expected}: release again"
         )
-    names = [feature.name for feature in feature_set(manifest.feature_set)]
-    if [feature.name for feature in manifest.features] != names:
+    if [one.name for one in feature_set(manifest.feature_set, excluded)] != names:
         raise BundleError(f"{place} lists other features than its contract: release again")
     needed = {model_file(manifest.kind)} | (
         {ACCOUNTS_FILE} if manifest.feature_set == "behavioural" else set()

@@ -1,4 +1,4 @@
-"""The model in a bundle, opened: rows in, probabilities out. What they mean is the scorer's."""
+"""Opens the model in a bundle: rows in, probabilities out. What they mean is the scorer's."""
 
 import ctypes
 import os
@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from loan_pipeline.contracts.bundle import (
@@ -24,17 +25,17 @@ from loan_pipeline.scoring.bundle import BundleError
 
 ENTRY_POINTS = "loan_pipeline.models"
 _ONE = np.array([1], dtype=np.int64)
-_CHUNK_ROWS = 4_096  # fewer are answered sooner than other threads take them over
+_CHUNK_ROWS = 4_096  # fewer are scored sooner than another thread starts
 
 
-class ToldReasons(NamedTuple):
-    """What a model says of one row.
+class ModelReasons(NamedTuple):
+    """A model's own reasons for the score of one row.
 
     Attributes:
         probability: that the loan is paid off.
-        contributions: of each feature to the score before its calibration, against the typical
+        contributions: of each feature to the score before its calibration, against the reference
             loan, shape [features].
-        slope: by how much the probability moves with the score, near the typical loan.
+        slope: by how much the probability moves with the score, near the reference loan.
     """
 
     probability: float
@@ -43,17 +44,17 @@ class ToldReasons(NamedTuple):
 
 
 class Model(Protocol):
-    """What a scorer needs of a model. Threads may share it, processes may not."""
+    """What a scorer needs of a model. Threads share it."""
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
 
-    def reasons(self, row: NDArray[np.float32]) -> ToldReasons | None:
-        """The reasons for a row [features]; None from a model that does not know them."""
+    def reasons(self, row: NDArray[np.float32]) -> ModelReasons | None:
+        """The reasons for a row [features]; None from a model that does not compute them."""
 
 
 class OnnxModel:
-    """A bundle's ONNX graph. Few rows are one call, many are shared out among the cores.
+    """A bundle's ONNX graph. Few rows are one call, many are split between the cores.
 
     Args:
         graph: the graph's bytes.
@@ -65,10 +66,6 @@ class OnnxModel:
     """
 
     def __init__(self, graph: bytes, features: int, place: str) -> None:
-        # Imported here because importing it starts threads, which a later fork would cut off: a
-        # server may import this module, fork, and open a model in each worker.
-        import onnxruntime
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
@@ -80,7 +77,7 @@ class OnnxModel:
             raise BundleError(
                 f"{place} is not a model that can be run ({error}): release again"
             ) from error
-        _give_memory_back()
+        _release_memory()
         inputs = {item.name: item for item in self._session.get_inputs()}
         outputs = {item.name for item in self._session.get_outputs()}
         slope = self._session.get_modelmeta().custom_metadata_map.get(ONNX_SLOPE)
@@ -99,13 +96,13 @@ class OnnxModel:
             return self._run(rows)
         return np.concatenate(list(self._pool.map(self._run, np.array_split(rows, chunks))))
 
-    def reasons(self, row: NDArray[np.float32]) -> ToldReasons | None:
+    def reasons(self, row: NDArray[np.float32]) -> ModelReasons | None:
         """As `Model` says."""
         if self._slope is None:
             return None
         asked = {ONNX_INPUT: row[None, :], ONNX_EXPLAINED: _ONE}
         probability, parts = self._session.run([ONNX_OUTPUT, ONNX_REASONS], asked)
-        return ToldReasons(float(probability[0]), parts[0].tolist(), self._slope)
+        return ModelReasons(float(probability[0]), parts[0].tolist(), self._slope)
 
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})
@@ -113,7 +110,7 @@ class OnnxModel:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        # Threads help because a session lets go of Python's lock while it runs.
+        # Threads help: a session releases Python's lock while it runs.
         return ThreadPoolExecutor(_usable_cores(), thread_name_prefix="model")
 
 
@@ -130,7 +127,7 @@ def open_model(
         data: its file, verified.
         features: what it must take, in this order.
         place: what to call it in messages.
-        allow_pickles: whether to open what may run code of its own.
+        allow_pickles: whether to open files that can run code.
 
     Raises:
         BundleError: it is not allowed, cannot be opened, or does not fit the features.
@@ -145,9 +142,8 @@ def open_model(
         )
     if not allow_pickles:
         raise BundleError(
-            f"{place} holds pickles ({kind}), and whoever may write to the lake decides what they "
-            "run: set LOAN_ALLOW_PICKLES=true to load them, or release a recipe that exports to "
-            "ONNX"
+            f"{place} holds pickles ({kind}), which run code of the lake's writers: set "
+            "LOAN_ALLOW_PICKLES=true to load them, or release a recipe that exports to ONNX"
         )
     try:
         model: Model = openers[kind].load()(data, features, place)
@@ -159,9 +155,9 @@ def open_model(
     return model
 
 
-def _give_memory_back() -> None:
-    """Let the system have what reading a graph took: several times what the model keeps."""
-    with suppress(AttributeError):  # of GNU's library alone
+def _release_memory() -> None:
+    """Return to the system what parsing a graph took: several times what the model keeps."""
+    with suppress(AttributeError):  # GNU's C library only
         ctypes.CDLL(None).malloc_trim(0)
 
 

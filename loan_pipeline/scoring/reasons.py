@@ -1,13 +1,13 @@
-"""Why a score is what it is: Shapley values of the features against the typical paid-off loan.
+"""Why a score is what it is: Shapley values of the features against the reference loan.
 
 A coalition's value is the model's answer with the coalition's features taken from the applicant and
-the others from the baseline. Features that equal the baseline take no part. Few players are played
-out in full. For more, the values are means over orders of arrival: shifts of one order, evenly
-apart, so that no feature always comes early, each together with its reverse, which is exact for
-models whose features interact in pairs (Mitchell et al., "Sampling permutations for Shapley value
+the others from the baseline. Features that equal the baseline take no part. For few features all
+coalitions are computed. For more, the values are means over permutations: evenly spaced shifts of
+one order, so that no feature always comes early, each with its reverse, which is exact for models
+whose features interact in pairs (Mitchell et al., "Sampling permutations for Shapley value
 estimation", 2022, on both). Everything is one model call.
 
-Graphs of forests tell their reasons themselves, exactly; this is for all other models.
+Graphs of forests compute their reasons themselves, exactly; this is for all other models.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Model = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 _EXACT_PLAYERS = 7  # 128 rows, as many as the orders take
 _ROWS = 128
 _FEWEST_PAIRS = 2  # a single order with its reverse is three times as far off
-_STRIDE = 5  # neighbours in the contract tell much the same: keep them apart in the orders
+_STRIDE = 5  # neighbours in the contract are alike: keep them apart in the orders
 
 
 def contributions(
@@ -34,7 +34,7 @@ def contributions(
     Args:
         model: probabilities [n] of rows [n, features].
         row: the applicant, shape [features]; null is NaN.
-        baseline: the typical paid-off loan, shape [features].
+        baseline: the reference loan, shape [features].
 
     Returns:
         The contributions, shape [features], which sum to the difference; the row's probability.

@@ -1,6 +1,6 @@
 """The latest release of a feature set, from the store into a local folder, verified on the way.
 
-Reads only; making releases is the model room's work.
+Reads only; releases are made by the package `loan_pipeline.release`.
 """
 
 import os
@@ -22,7 +22,7 @@ from loan_pipeline.scoring.bundle import (
 from loan_pipeline.scoring.scorer import Scorer
 
 RELEASES = "releases"
-_KEPT = 3  # versions in the cache: the one in use, the one before, and one that another worker has
+_KEPT = 3  # versions in the cache: in use, the one before, and one that another process has
 
 
 class ReleaseStore(Protocol):
@@ -67,7 +67,7 @@ def latest_version(store: ReleaseStore, feature_set: FeatureSet) -> str:
 
 
 def fetch_release(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path) -> Path:
-    """Bring the latest release into the cache, if it is not there yet.
+    """Fetch the latest release into the cache, if it is not there yet.
 
     Args:
         store: where releases are.
@@ -128,7 +128,7 @@ def _fetch(store: ReleaseStore, feature_set: FeatureSet, version: str, folder: P
         try:
             arriving.rename(folder)
         except OSError:
-            # Another worker was faster: its folder is as good, if it verifies.
+            # Another process was faster: its folder is as good, if it verifies.
             load_bundle(folder)
 
 

@@ -1,10 +1,8 @@
 """The one way to a score: online, in batch and on the command line.
 
-Holds a verified bundle's model and its accounts. Threads may share a scorer; processes may not,
-so each worker makes its own after it was forked.
+Holds a verified bundle's model and its accounts. Threads share a scorer.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -15,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
-from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.accounts import Accounts
 from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.bundle import Bundle, BundleError
-from loan_pipeline.scoring.inputs import UnknownAccount, read_account_request, read_application
 from loan_pipeline.scoring.model import open_model
 from loan_pipeline.scoring.reasons import contributions
+from loan_pipeline.scoring.requests import (
+    UnknownAccount,
+    read_account_request,
+    read_application,
+)
 from loan_pipeline.scoring.text import reason_text
 
 Row = NDArray[np.float32]
@@ -36,8 +37,8 @@ class Reason:
 
     Attributes:
         value: the feature's value; None where it is missing.
-        contribution: by how much the feature moves the probability away from the typical
-            paid-off loan's.
+        contribution: by how much the feature moves the probability away from the reference
+            loan's.
     """
 
     feature: str
@@ -60,8 +61,8 @@ class Prediction:
 
     Attributes:
         threshold: "paid_off" is answered at or above it.
-        baseline_probability_paid_off: the typical paid-off loan's, from which the reasons lead
-            to the probability.
+        baseline_probability_paid_off: the reference loan's; the reasons sum to the difference
+            between the two probabilities.
         reasons: what moved the probability, the strongest first; empty where not asked for.
     """
 
@@ -72,10 +73,6 @@ class Prediction:
     model_version: str
     baseline_probability_paid_off: float | None = None
     reasons: tuple[Reason, ...] = ()
-
-
-class ForkedScorer(LoanPipelineError):
-    """A scorer that came along into a forked process, where its model's threads are gone."""
 
 
 class Scorer:
@@ -104,8 +101,7 @@ class Scorer:
             bundle.model_place,
             allow_pickles=allow_pickles,
         )
-        self._process = os.getpid()
-        self._baseline_probability = self._typical_probability()
+        self._baseline_probability = self._reference_probability()
         self._accounts = Accounts(bundle) if self.manifest.feature_set == "behavioural" else None
 
     @property
@@ -114,12 +110,7 @@ class Scorer:
         return None if self._accounts is None else self._accounts.count
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities [n] that the loans of `rows` [n, features] are paid off.
-
-        Raises:
-            ForkedScorer: another process made the scorer.
-        """
-        self._require_own_process()
+        """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
         return self._model.probabilities(rows)
 
     def account_row(self, account_id: int, amount: float, duration: float) -> Row:
@@ -200,6 +191,10 @@ class Scorer:
         values = read_application(fields)
         return np.array(self._in_order(values), dtype=np.float32)
 
+    def named(self, row: Row) -> dict[str, float]:
+        """A row's values by feature, as the model sees them: codes as numbers, null as NaN."""
+        return dict(zip(self._names, row.tolist(), strict=True))
+
     def score_batch(self, rows: Sequence[Row]) -> list[Prediction]:
         """Score many rows in one go, without reasons."""
         if not rows:
@@ -222,45 +217,37 @@ class Scorer:
         return self._prediction(probability, self._baseline_probability, tuple(reasons))
 
     def _shares(self, row: Row) -> tuple[list[float], float]:
-        """Each feature's contribution, as exactly as the model allows, and the probability."""
-        self._require_own_process()
-        told = self._model.reasons(row)
-        if told is None:
+        """Each feature's contribution (the model's own where it has them), and the probability."""
+        own = self._model.reasons(row)
+        if own is None:
             parts, probability = contributions(self._model.probabilities, row, self._baseline)
             return np.round(parts, _DIGITS).tolist(), probability
-        moved = told.probability - self._baseline_probability
-        total = sum(told.contributions)
+        moved = own.probability - self._baseline_probability
+        total = sum(own.contributions)
         # All by the same factor from the score's to the probability's.
-        factor = moved / total if abs(total) > _SMALL else told.slope
-        shares = [round(part * factor, _DIGITS) for part in told.contributions]
-        return shares, told.probability
+        factor = moved / total if abs(total) > _SMALL else own.slope
+        shares = [round(part * factor, _DIGITS) for part in own.contributions]
+        return shares, own.probability
 
-    def _typical_probability(self) -> float:
-        """The typical loan's probability, as a trial of the model.
+    def _reference_probability(self) -> float:
+        """The reference loan's probability, as a trial of the model.
 
         Raises:
-            BundleError: it is none, or the model has reasons against another loan.
+            BundleError: it is no probability, or the model's reasons compare with another loan.
         """
         answers = self.probabilities(self._baseline[None, :])
         if answers.shape != (1,) or not 0 <= answers[0] <= 1:
             raise BundleError(
-                f"{self.bundle.model_place} answers {answers.tolist()} for the typical loan, not "
+                f"{self.bundle.model_place} answers {answers.tolist()} for the reference loan, not "
                 "one probability: release again"
             )
-        told = self._model.reasons(self._baseline)
-        if told is not None and told.contributions != [0.0] * len(self._names):
+        own = self._model.reasons(self._baseline)
+        if own is not None and own.contributions != [0.0] * len(self._names):
             raise BundleError(
-                f"{self.bundle.model_place} compares with another loan than the typical one of "
-                "the manifest: release again"
+                f"{self.bundle.model_place} compares with another loan than the manifest's "
+                "reference loan: release again"
             )
         return float(answers[0])
-
-    def _require_own_process(self) -> None:
-        if os.getpid() != self._process:
-            raise ForkedScorer(
-                f"the scorer of bundle {self.manifest.version} was made before this process was "
-                "forked: make one in each process"
-            )
 
     def _prediction(
         self, probability: float, baseline: float | None = None, reasons: tuple[Reason, ...] = ()

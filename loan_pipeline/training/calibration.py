@@ -52,7 +52,7 @@ def fit_platt(scores: FloatArray, paid_off: IntArray) -> Platt:
     """
     regression = LogisticRegression(C=_RIDGE_C).fit(_logit(scores)[:, None], paid_off)
     slope = float(regression.coef_[0, 0])
-    if slope <= 0:  # the scores tell nothing: answer the base rate rather than the reverse
+    if slope <= 0:  # the scores carry no information: answer the base rate rather than the reverse
         odds = np.mean(paid_off) / (1 - np.mean(paid_off))
         return Platt(slope=1e-3, intercept=float(np.log(odds)))
     return Platt(slope, float(regression.intercept_[0]))
@@ -79,7 +79,8 @@ def cross_fitted(
     """
     probabilities = np.empty(len(scores))
     decisions = np.empty(len(scores), dtype=np.int64)
-    folds = StratifiedKFold(_CROSS_FIT_FOLDS, shuffle=True, random_state=seed)
+    rarer = int(min(np.sum(paid_off == 0), np.sum(paid_off == 1)))
+    folds = StratifiedKFold(min(_CROSS_FIT_FOLDS, rarer), shuffle=True, random_state=seed)
     for rest, part in folds.split(scores, paid_off):
         platt, threshold = calibrate(scores[rest], paid_off[rest], cost_ratio)
         probabilities[part] = platt.apply(scores[part])

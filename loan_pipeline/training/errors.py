@@ -4,7 +4,7 @@ from loan_pipeline.errors import LoanPipelineError
 
 
 class ModelError(LoanPipelineError):
-    """The base of what can go wrong with models."""
+    """The base of this package's errors."""
 
 
 class UnknownRecipe(ModelError):

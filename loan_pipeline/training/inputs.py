@@ -3,6 +3,7 @@
 Which outcomes count, and how codes become numbers, is decided here and nowhere else.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
@@ -25,9 +26,8 @@ _PAID_OFF: dict[Target, dict[str, int]] = {
     "finished": {"A": 1, "B": 0},
 }
 
-# Below this many loans of the rarer outcome, no fold of a cross-validation holds enough of them
-# for a figure to mean anything.
-FEWEST_OF_AN_OUTCOME = 10
+# With fewer loans of the rarer outcome, some of the default recipe's five folds hold none.
+FEWEST_OF_AN_OUTCOME = 5
 
 
 def with_outcome(loans: pd.DataFrame, target: Target) -> pd.DataFrame:
@@ -79,35 +79,42 @@ def require_enough(loans: pd.DataFrame, what: str, fewest: int = FEWEST_OF_AN_OU
         )
 
 
-def model_inputs(loans: pd.DataFrame, name: FeatureSet) -> pd.DataFrame:
+def model_inputs(
+    loans: pd.DataFrame, name: FeatureSet, excluded: Collection[str] = ()
+) -> pd.DataFrame:
     """What the model sees: one float32 column per feature, in the contract's order.
 
     Codes become their numbers, nulls and unknown codes become NaN.
 
+    Args:
+        loans: rows with the features' columns.
+        name: the feature set.
+        excluded: features of it to leave out.
+
     Raises:
         UnsuitableLoans: a column is missing, or holds no numbers.
     """
-    features = feature_set(name)
+    features = feature_set(name, excluded)
     _require_columns(loans, [feature.name for feature in features])
     columns = {feature.name: encoded(loans, feature) for feature in features}
     return pd.DataFrame(columns, index=loans.index).astype("float32")
 
 
-def typical_loan(inputs: pd.DataFrame, name: FeatureSet) -> tuple[float | None, ...]:
+def reference_loan(inputs: pd.DataFrame, features: Sequence[Feature]) -> tuple[float | None, ...]:
     """The model's numbers of a loan that is like most of `inputs`.
 
     Each is the most frequent code or the median; None where most loans have no value.
     """
-    return tuple(_typical(feature, inputs[feature.name]) for feature in feature_set(name))
+    return tuple(_reference(feature, inputs[feature.name]) for feature in features)
 
 
-def _typical(feature: Feature, values: pd.Series) -> float | None:
+def _reference(feature: Feature, values: pd.Series) -> float | None:
     known = values.dropna().to_numpy(dtype=np.float64)
     if 2 * len(known) <= len(values):
         return None
     if feature.codes:
         return float(np.bincount(known.astype(np.int64)).argmax())
-    # A value that occurs: half a client or half a transaction would be nobody's.
+    # A value that occurs: no account has half a client or half a transaction.
     return float(np.quantile(known, 0.5, method="lower"))
 
 

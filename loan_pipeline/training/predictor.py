@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from loan_pipeline.contracts.features import FeatureSet, contract_version
+from loan_pipeline.contracts.features import (
+    Feature,
+    FeatureSet,
+    contract_version,
+    feature_set,
+)
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, Target, model_inputs
@@ -28,9 +33,10 @@ class TrainedFacts(BaseModel):
     """What is known of a training beside AutoGluon's own files.
 
     Attributes:
+        excluded: features of the set that the model does not see.
         threshold: "paid off" is answered at or above this probability.
-        typical: the typical paid-off loan, which reasons compare against: the model's number of
-            each feature, None where most loans have no value.
+        reference: the reference loan, a usual paid-off one, which reasons compare against: the
+            model's number of each feature, None where most loans have no value.
         loan_ids: the training loans, oldest first, with their outcomes in `paid_off`.
         out_of_fold: uncalibrated scores of the training loans by models that did not see them,
             in the order of `loan_ids`; empty where the recipe does not bag.
@@ -39,6 +45,7 @@ class TrainedFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     feature_set: FeatureSet
+    excluded: tuple[str, ...] = ()
     contract_version: str
     recipe: RecipeName
     target: Target
@@ -52,7 +59,7 @@ class TrainedFacts(BaseModel):
     intercept: float
     threshold: float
     cost_ratio: float | None
-    typical: tuple[float | None, ...]
+    reference: tuple[float | None, ...]
     loan_ids: tuple[int, ...]
     paid_off: tuple[int, ...]
     out_of_fold: tuple[float, ...]
@@ -67,9 +74,18 @@ class TrainedPredictor:
         self.path = path
         self.calibration = Platt(facts.slope, facts.intercept)
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The model's inputs, in its order."""
+        return feature_set(self.facts.feature_set, self.facts.excluded)
+
     def predict_proba(self, loans: pd.DataFrame) -> FloatArray:
         """Calibrated probabilities of "paid off" for rows with the contract's features."""
-        return self.predict_proba_of_inputs(model_inputs(loans, self.facts.feature_set))
+        return self.predict_proba_of_inputs(self.inputs(loans))
+
+    def inputs(self, loans: pd.DataFrame) -> pd.DataFrame:
+        """What the model sees of rows with the contract's features, as `model_inputs` makes it."""
+        return model_inputs(loans, self.facts.feature_set, self.facts.excluded)
 
     def predict_proba_of_inputs(self, inputs: pd.DataFrame) -> FloatArray:
         """The same for encoded inputs, as `model_inputs` makes them."""
@@ -80,7 +96,7 @@ class TrainedPredictor:
 
         Of a bag and the model that learned from all loans in its place, the latter.
         """
-        inputs = model_inputs(loans, self.facts.feature_set)
+        inputs = self.inputs(loans)
         bags = self.predictor.model_refit_map()
         names = [name for name in self.predictor.model_names() if name not in bags]
         return {name: self._scores(inputs, name) for name in names}
@@ -122,7 +138,7 @@ def load_predictor(path: Path) -> TrainedPredictor:
         raise ModelError(f"no trained predictor in {path}: train one first") from error
     except ValidationError as error:
         raise ModelError(f"{path / FACTS_FILE} is damaged: train again ({error})") from error
-    if facts.contract_version != contract_version(facts.feature_set):
+    if facts.contract_version != contract_version(facts.feature_set, facts.excluded):
         raise ModelError(
             f"the predictor in {path} was made for another list of {facts.feature_set} features: "
             "train again"

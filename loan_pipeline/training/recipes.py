@@ -1,6 +1,6 @@
 """Recipes: which AutoGluon models are trained, how they are bagged, and how they are averaged.
 
-A recipe is a value; training reads it. What was tried before choosing is in docs/recipes.md.
+A recipe is a value; training reads it. What was tried before choosing is in docs/lab/recipes.md.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,13 @@ from importlib.util import find_spec
 from typing import Any, Literal
 
 from loan_pipeline.contracts.bundle import AUTOGLUON, ONNX
+from loan_pipeline.contracts.features import FEATURES
 from loan_pipeline.training.errors import NotExportable, PackagesMissing, UnknownRecipe
 
 RecipeName = Literal["default", "published", "quick"]
 RECIPE_NAMES: tuple[RecipeName, ...] = ("default", "published", "quick")
 
-# Keys of the model families that the ONNX export can write: AutoGluon's, and our own LOGXT.
+# AutoGluon's keys of the model families that the ONNX export can write, and our custom model's.
 EXPORTABLE_FAMILIES = frozenset({"LOGXT", "XT", "RF", "LR", "GBM", "XGB", "CAT"})
 
 # Libraries that some of AutoGluon's models need beside scikit-learn.
@@ -27,12 +28,18 @@ _LIBRARIES = {
 }
 
 
+# For LOGXT: the probability of "paid off" never rises with the amount at the same duration.
+MORE_DEBT_NEVER_HELPS = {
+    feature.name: -feature.with_amount for feature in FEATURES if feature.with_amount
+}
+
+
 @dataclass(frozen=True)
 class Member:
     """One model of the ensemble.
 
     Attributes:
-        family: AutoGluon's key of the model family ("XT", "GBM", …), or one of `families`.
+        family: AutoGluon's key of the model family ("XT", "GBM", …), or that of a custom model.
         name: suffix of the model's name in the leaderboard.
         weight: share in the average, before all weights are scaled to one.
         parameters: hyperparameters as AutoGluon's `fit` takes them.
@@ -137,8 +144,9 @@ def _extra_trees(name: str, weight: float = 1.0, **parameters: Any) -> Member:
         # Small trees rank as well, and their exact reasons cost a tenth of a millisecond.
         "max_depth": 7,
         "max_leaf_nodes": 20,
-        # With few bad loans, each tree learns from all of them; folds tell what it is worth.
+        # With few bad loans, each tree learns from all of them; folds show what it is worth.
         "bootstrap": False,
+        "monotonic_cst": MORE_DEBT_NEVER_HELPS,
         "ag_args_ensemble": {"use_child_oof": False},
     }
     return Member("LOGXT", name, weight, {"criterion": "entropy", **defaults, **parameters})
@@ -158,14 +166,10 @@ DEFAULT = Recipe(
 
 QUICK = Recipe(
     "quick",
-    "a small forest and a linear model, for tests and first looks",
+    "two small forests, for tests and first looks",
     members=(
-        _extra_trees("", weight=3.0, n_estimators=60),
-        Member(
-            "LR",
-            weight=1.0,
-            parameters={"C": 0.05, "class_weight": "balanced", "proc.skew_threshold": None},
-        ),
+        _extra_trees("Few", weight=2.0, max_features="sqrt", n_estimators=30),
+        _extra_trees("Half", weight=1.0, max_features=0.5, n_estimators=30),
     ),
     bag_folds=3,
 )

@@ -1,4 +1,4 @@
-"""Holds back what the learning libraries print and warn about and nobody here can act on."""
+"""Silences what the learning libraries print and warn about that no user here can act on."""
 
 import logging
 import warnings

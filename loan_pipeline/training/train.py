@@ -6,6 +6,7 @@ that an interrupted training leaves the last good predictor in place.
 
 import logging
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.features import FeatureSet, contract_version
+from loan_pipeline.contracts.features import feature_set as features_of
 from loan_pipeline.progress import track
 from loan_pipeline.training.atomic_folder import replacing
 from loan_pipeline.training.calibration import Platt, calibrate
@@ -20,8 +22,8 @@ from loan_pipeline.training.errors import TrainingFailed, UnsuitableLoans
 from loan_pipeline.training.inputs import (
     Target,
     model_inputs,
+    reference_loan,
     require_enough,
-    typical_loan,
     with_outcome,
 )
 from loan_pipeline.training.predictor import (
@@ -52,6 +54,7 @@ def train_predictor(
     *,
     seed: int = 0,
     cost_ratio: float | None = None,
+    excluded: Collection[str] = (),
 ) -> TrainedPredictor:
     """Train a predictor on all the loans given and keep it in `path`.
 
@@ -64,16 +67,18 @@ def train_predictor(
         seed: the same seed, loans and number of processors give the same predictor.
         cost_ratio: how many times a loan lost costs more than a good applicant turned away;
             None chooses the threshold for balanced accuracy.
+        excluded: features of the set that the model is not to see.
 
     Raises:
         PackagesMissing: the recipe's libraries are not installed.
+        UnsuitableExclusion: a feature cannot be left out, or there is none of the name.
         UnsuitableLoans: too few loans, one outcome only, a feature missing or empty.
         TrainingFailed: AutoGluon failed, or the disk is full; `path` is as it was.
     """
     require_installed(chosen)
     known = with_outcome(loans, target)
     require_enough(known, f"training on the target {target}")
-    inputs = model_inputs(known, feature_set)
+    inputs = model_inputs(known, feature_set, excluded)
     _require_values(inputs, feature_set)
     started = time.perf_counter()
     try:
@@ -86,7 +91,8 @@ def train_predictor(
                 platt, threshold = calibrate(scores, known[_LABEL].to_numpy(), cost_ratio)
             facts = TrainedFacts(
                 feature_set=feature_set,
-                contract_version=contract_version(feature_set),
+                excluded=tuple(sorted(excluded)),
+                contract_version=contract_version(feature_set, excluded),
                 recipe=chosen.name,
                 target=target,
                 seed=seed,
@@ -99,7 +105,9 @@ def train_predictor(
                 intercept=platt.intercept,
                 threshold=threshold,
                 cost_ratio=cost_ratio,
-                typical=typical_loan(inputs[known[_LABEL] == 1], feature_set),
+                reference=reference_loan(
+                    inputs[known[_LABEL] == 1], features_of(feature_set, excluded)
+                ),
                 loan_ids=tuple(known["loan_id"].tolist()),
                 paid_off=tuple(known[_LABEL].tolist()),
                 out_of_fold=() if scores is None else tuple(scores.tolist()),
@@ -136,7 +144,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     from autogluon.tabular import TabularPredictor
 
     arguments: dict[str, Any] = {
-        "hyperparameters": _with_own_families(hyperparameters(chosen, seed)),
+        "hyperparameters": _with_custom_models(hyperparameters(chosen, seed)),
         "presets": chosen.presets,
         "num_gpus": 0,
     }
@@ -159,7 +167,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
         # A member that fails would shift the weights to others.
         arguments["raise_on_model_failure"] = True
     with silence_libraries():
-        np.random.seed(seed)  # some families draw from NumPy's global generator
+        np.random.seed(seed)  # some models draw from NumPy's global generator
         predictor = TabularPredictor(
             label=_LABEL,
             problem_type="binary",
@@ -195,8 +203,8 @@ def hyperparameters(chosen: Recipe, seed: int) -> dict[str, list[dict[str, Any]]
     return families
 
 
-def _with_own_families(parameters: dict[str, list[dict[str, Any]]]) -> dict[Any, Any]:
-    """The same, with classes in place of the keys of our own families, which AutoGluon expects."""
+def _with_custom_models(parameters: dict[str, list[dict[str, Any]]]) -> dict[Any, Any]:
+    """The same, with classes in place of the keys of our custom models, as AutoGluon expects."""
     from loan_pipeline.training.custom_models import LogScaleExtraTrees
 
     own = {LogScaleExtraTrees.ag_key: LogScaleExtraTrees}

@@ -9,25 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-CREATE = """
-CREATE TABLE IF NOT EXISTS predictions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    prediction_id TEXT NOT NULL UNIQUE,
-    answered_at TEXT NOT NULL,
-    milliseconds REAL NOT NULL,
-    request_id TEXT NOT NULL,
-    line INTEGER,
-    source TEXT NOT NULL,
-    visitor TEXT,
-    feature_set TEXT NOT NULL,
-    model_version TEXT NOT NULL,
-    account_id INTEGER,
-    inputs TEXT NOT NULL,
-    features TEXT NOT NULL,
-    probability_paid_off REAL NOT NULL,
-    prediction TEXT NOT NULL
-)
-"""
+from loan_pipeline.contracts.prediction_log import CREATE_PREDICTION_LOG
 
 
 def prediction_row(**changes: Any) -> dict[str, Any]:
@@ -57,7 +39,7 @@ def write_rows(log: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Add rows to a log, which is made where it is missing, in one transaction."""
     with closing(sqlite3.connect(log, timeout=10)) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(CREATE)
+        connection.executescript(CREATE_PREDICTION_LOG)
         names = list(rows[0])
         connection.executemany(
             f"INSERT INTO predictions ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
@@ -67,6 +49,6 @@ def write_rows(log: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def recorded_ids(log: Path) -> list[str]:
     """The ids of all rows, in their order."""
-    with closing(sqlite3.connect(log)) as connection:
+    with closing(sqlite3.connect(log, timeout=10)) as connection:
         found = connection.execute("SELECT prediction_id FROM predictions ORDER BY id")
         return [row[0] for row in found]

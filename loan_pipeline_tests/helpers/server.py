@@ -1,4 +1,4 @@
-"""The web app served by gunicorn, as people serve it, for tests and screenshots."""
+"""The web app served as people serve it, for tests and screenshots."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Server:
-    """A gunicorn of our own."""
+    """A running `loan-pipeline serve`."""
 
     url: str
     port: int
@@ -24,31 +24,30 @@ class Server:
     log: Path
 
     def stop(self) -> int:
-        """Ask it to end, wait, and tell its exit code."""
+        """Ask it to end, wait, and return its exit code."""
         self.process.terminate()
         return self.process.wait(timeout=40)
 
 
 def start_server(home: Path, log: Path, **environment: str) -> Server:
-    """Start gunicorn on a free port and wait until `/healthz` answers."""
+    """Start it on a free port and wait until `/healthz` answers."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LOAN_", "PROMETHEUS_"))}
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LOAN_", "WEB_", "PORT"))}
     plain |= {
         "LOAN_HOME": str(home),
-        "LOAN_WEB_RATE_LIMIT": "1000000/minute",
-        "LOAN_WEB_API_RATE_LIMIT": "1000000/minute",
         "LOAN_WEB_RELEASE_CHECK_SECONDS": "0.2",
+        "LOAN_WEB_DRAIN_SECONDS": "0",
         "WEB_HOST": "127.0.0.1",
         "WEB_PORT": str(port),
     }
-    command = [sys.executable, "-m", "gunicorn", "-c", "webapp/gunicorn.conf.py"]
+    command = [str(Path(sys.executable).with_name("loan-pipeline")), "serve"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "webapp:create_app()"],
+            command,
             cwd=ROOT,
-            env=plain | environment,
+            env=plain | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

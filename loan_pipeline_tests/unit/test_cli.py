@@ -65,3 +65,13 @@ def test_a_file_where_a_snapshot_is_to_go_is_named_and_kept(tmp_path: Path) -> N
     assert answer.exit_code == 1
     assert f"{file} is a file where a folder is needed" in answer.output
     assert file.read_text() == "mine"
+
+
+def test_the_features_are_printed_as_a_catalogue_or_as_the_sql_that_computes_them() -> None:
+    catalogue = CliRunner().invoke(main, ["features"])
+    assert catalogue.exit_code == 0
+    assert "| `account_age_days` |" in catalogue.output
+    sql = CliRunner().invoke(main, "features --sql --as-of 1997-03-01".split())
+    assert sql.exit_code == 0
+    assert "-- loan_features\n" in sql.output
+    assert "MAKE_DATE(1997, 3, 1)" in sql.output

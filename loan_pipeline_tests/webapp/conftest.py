@@ -43,10 +43,10 @@ def make_app() -> Iterator[Callable[..., Flask]]:
     apps: list[Flask] = []
 
     def make(home: Path, *, csrf: bool = False, **settings: object) -> Flask:
-        options = {"web_rate_limit": "100000/minute", "web_release_check_seconds": 3600}
+        options = {"web_release_check_seconds": 3600}
         app = create_app(Settings(home=home, **(options | settings)))
         app.config.update(TESTING=True, WTF_CSRF_ENABLED=csrf)
-        # As in production: an error that nobody foresaw must end as a 500 answer.
+        # As in production: an unexpected error must end as a 500 answer.
         app.config["PROPAGATE_EXCEPTIONS"] = False
         app.test_client_class = BufferedClient
         apps.append(app)
@@ -54,8 +54,7 @@ def make_app() -> Iterator[Callable[..., Flask]]:
 
     yield make
     for app in apps:
-        app.extensions["loan_pipeline"].models.stop()
-        app.extensions["loan_pipeline"].log.close()
+        app.extensions["loan_pipeline"].close()
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts gunicorn for a LOAN_HOME, as people do, and waits until it is alive."""
+    """Starts a server for a LOAN_HOME, as people do, and waits until it is alive."""
     servers: list[Server] = []
 
     def start(home: Path, **environment: str) -> Server:

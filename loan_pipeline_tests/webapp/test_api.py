@@ -1,15 +1,13 @@
 """The JSON API: answers, problems, keys, limits."""
 
 import json
-import time
 
 import jsonschema
 import pytest
 
 from loan_pipeline_tests.helpers.bundles import application_fields
-from webapp.jsonlog import JsonFormatter
-from webapp.metrics import Metrics
-from webapp.telemetry import AccessLog, Told, access_log
+from webapp.recording.json_log import JsonFormatter
+from webapp.security.rate_limit import LimitError
 
 pytestmark = pytest.mark.fast
 
@@ -120,17 +118,24 @@ def test_with_keys_configured_only_their_holders_are_answered(released, make_app
     assert description["security"] == [{"key": []}]
 
 
-def test_a_client_that_asks_too_much_is_told_to_wait(released, make_app):
-    client = make_app(released, web_api_rate_limit="3/minute").test_client()
+def test_without_a_limit_set_none_is_held(client):
+    assert {client.post(URL, json=ACCOUNT).status_code for _ in range(50)} == {200}
+
+
+def test_a_client_beyond_the_limit_has_to_wait(released, make_app):
+    client = make_app(released, web_rate_limit="3/minute").test_client()
     answers = [client.post(URL, json=ACCOUNT).status_code for _ in range(4)]
     assert answers == [200, 200, 200, 429]
-    assert client.post(URL, json=ACCOUNT).headers["Retry-After"]
-    assert client.get("/").status_code == 200, "pages have a limit of their own"
+    refused = client.post(URL, json=ACCOUNT)
+    assert "3 per 1 minute" in problem_of(refused, 429)["detail"]
+    assert refused.headers["Retry-After"]
+    assert client.get("/").status_code == 429, "pages and API share the limit"
     assert client.get("/healthz").status_code == 200
+    assert client.get("/static/app.css").status_code == 200
 
 
 def test_behind_a_proxy_each_client_has_its_own_limit(released, make_app):
-    client = make_app(released, web_api_rate_limit="1/minute", web_proxies=1).test_client()
+    client = make_app(released, web_rate_limit="1/minute", web_proxies=1).test_client()
     for address in ("203.0.113.1", "203.0.113.2"):
         headers = {"X-Forwarded-For": address}
         assert client.post(URL, json=ACCOUNT, headers=headers).status_code == 200
@@ -138,13 +143,13 @@ def test_behind_a_proxy_each_client_has_its_own_limit(released, make_app):
 
 
 def test_without_a_proxy_forwarded_addresses_are_not_believed(released, make_app):
-    client = make_app(released, web_api_rate_limit="1/minute").test_client()
+    client = make_app(released, web_rate_limit="1/minute").test_client()
     client.post(URL, json=ACCOUNT, headers={"X-Forwarded-For": "203.0.113.1"})
     forged = client.post(URL, json=ACCOUNT, headers={"X-Forwarded-For": "203.0.113.2"})
     assert forged.status_code == 429
 
 
-def test_an_error_nobody_foresaw_is_a_problem_without_its_details(app, client, monkeypatch):
+def test_an_unexpected_error_is_a_problem_without_its_details(app, client, monkeypatch):
     def fail(*_args):
         raise ZeroDivisionError("secret detail")
 
@@ -154,7 +159,7 @@ def test_an_error_nobody_foresaw_is_a_problem_without_its_details(app, client, m
     assert "secret detail" not in json.dumps(found)
 
 
-def test_metrics_tell_latency_scores_errors_and_model_version(client):
+def test_metrics_count_latency_scores_errors_and_model_version(client):
     client.post(URL, json=ACCOUNT)
     client.post(URL, json={})
     text = client.get("/metrics").text
@@ -170,7 +175,6 @@ def test_each_request_leaves_one_line_of_structured_log(client, caplog):
     with caplog.at_level("INFO", logger="webapp.access"):
         client.post(URL, json=ACCOUNT, headers={"X-Request-ID": "trace-0123456789"})
         client.get("/healthz")
-        access_log.write()
     (record,) = [record for record in caplog.records if record.name == "webapp.access"]
     line = json.loads(JsonFormatter().format(record))
     assert line["request_id"] == "trace-0123456789"
@@ -180,54 +184,22 @@ def test_each_request_leaves_one_line_of_structured_log(client, caplog):
     assert line["milliseconds"] > 0
 
 
-def test_requests_that_cannot_be_counted_are_logged_and_later_ones_counted(caplog):
-    class FullDisk(Metrics):
-        full = True
-
-        def served(self, *told) -> None:
-            if self.full:
-                raise OSError("no space left")
-            super().served(*told)
-
-    log, metrics = AccessLog(), FullDisk()
-
-    def served(path):
-        log.add(Told(metrics, 0.0, "pages.form", 0.1, "id", None, "GET", path, 200))
-
-    def wait_for(happened):
-        deadline = time.monotonic() + 10
-        while not happened():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def paths_logged():
-        records = [record for record in caplog.records if record.name == "webapp.access"]
-        return [line["path"] for record in records for line in record.lines]
-
-    with caplog.at_level("INFO"):
-        served("/first")
-        wait_for(lambda: "no space left" in caplog.text)
-        metrics.full = False
-        served("/second")
-        wait_for(lambda: b"loan_requests_total{" in metrics.text())
-    assert paths_logged() == ["/first", "/second"]
-
-
-@pytest.mark.parametrize("text", ["", "600", "600/day", "many/minute", "-1/minute"])
-def test_a_limit_that_cannot_be_read_is_told_at_the_start(released, make_app, text):
-    from webapp.rate_limit import LimitError
-
+@pytest.mark.parametrize("text", ["600", "600/fortnight", "many/minute", "-1/minute"])
+def test_a_limit_that_cannot_be_read_is_refused_at_the_start(released, make_app, text):
     with pytest.raises(LimitError, match="write it like 600/minute"):
-        make_app(released, web_api_rate_limit=text)
+        make_app(released, web_rate_limit=text)
 
 
-def test_a_new_window_forgets_the_old_one(monkeypatch):
-    from webapp import rate_limit
-
-    now = 0.0
-    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now)
-    limit = rate_limit.RateLimit("2/second")
-    assert [limit.allows("a") for _ in range(3)] == [True, True, False]
-    assert limit.allows("b")
-    now = 1.0
-    assert limit.allows("a")
+def test_the_description_comes_from_the_contract(client):
+    schemas = client.get("/api/v1/openapi.json").json["components"]["schemas"]
+    account, application = schemas["AccountRequest"], schemas["ApplicationRequest"]
+    assert account["required"] == ["account_id", "amount", "duration"]
+    assert account["properties"]["amount"]["maximum"] == 1_000_000
+    assert account["properties"]["duration"]["type"] == "integer"
+    assert not account["additionalProperties"]
+    assert set(application["properties"]) == set(application_fields())
+    assert {"payments", "order_amount_mean_czk"}.isdisjoint(application["required"])
+    assert application["properties"]["gender"]["enum"] == ["M", "F"]
+    jsonschema.validate(application_fields(), application)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(application_fields(amount=1), application)

@@ -91,7 +91,7 @@ def probability(page: Page) -> str:
     return page.locator(".probability").inner_text()
 
 
-def test_account_and_payment_are_told_as_one_types(visit):
+def test_account_and_payment_are_shown_while_typing(visit):
     with visit() as page:
         page.goto("/")
         page.get_by_label("Account", exact=True).press_sequentially("1787")
@@ -149,7 +149,7 @@ def test_a_field_at_fault_is_told_and_can_be_mended(visit):
 def test_the_application_form_is_filled_in_and_answered(visit, scripts):
     with visit(java_script_enabled=scripts) as page:
         page.goto("/application")
-        page.get_by_role("button", name="Fill in the typical loan").click()
+        page.get_by_role("button", name="Fill in the reference loan").click()
         page.get_by_label("Credit card").select_option(label="gold")
         page.get_by_label("Amount of the loan").fill("72000")
         page.get_by_role("button", name="Predict").click()

@@ -31,18 +31,10 @@ def fuzzed(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     release_bundle(home / "lake", "application")
     release_bundle(home / "lake", "behavioural")
-    app = create_app(
-        Settings(
-            home=home,
-            web_rate_limit="1000000/minute",
-            web_api_rate_limit="1000000/minute",
-            web_release_check_seconds=3600,
-        )
-    )
+    app = create_app(Settings(home=home, web_release_check_seconds=3600))
     app.config.update(WTF_CSRF_ENABLED=False)
     yield app
-    app.extensions["loan_pipeline"].models.stop()
-    app.extensions["loan_pipeline"].log.close()
+    app.extensions["loan_pipeline"].close()
 
 
 @pytest.fixture(scope="module")

@@ -41,13 +41,13 @@ def test_the_app_answers_with_reasons_where_pickles_are_allowed(released, make_a
     assert client.get("/readyz").json["models"]["behavioural"]["problem"] is None
 
 
-def test_elsewhere_the_release_before_serves_on_and_the_way_out_is_told(
+def test_elsewhere_the_release_before_serves_on_and_the_setting_is_named(
     app, client, released, packed
 ):
     before = client.post("/api/v1/predictions", json=BODY).json
     release_packed(released, packed)
     app.extensions["loan_pipeline"].models.refresh()
     assert client.post("/api/v1/predictions", json=BODY).json == before
-    told = client.get("/readyz").json["models"]["behavioural"]
-    assert told["version"] == before["model_version"]
-    assert "LOAN_ALLOW_PICKLES=true" in told["problem"]
+    status = client.get("/readyz").json["models"]["behavioural"]
+    assert status["version"] == before["model_version"]
+    assert "LOAN_ALLOW_PICKLES=true" in status["problem"]

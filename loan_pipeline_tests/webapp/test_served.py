@@ -1,19 +1,27 @@
-"""The app as gunicorn serves it: start, load, swap, stop, several workers."""
+"""The app as it is served: load, new releases, slow clients, stopping, being killed."""
 
 import http.client
 import json
-import re
+import os
+import signal
+import socket
 import sqlite3
+import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline_tests.helpers.bundles import MODEL_FILE, release_bundle
+from loan_pipeline_tests.helpers.draining_proxy import DrainingProxy
+from loan_pipeline_tests.helpers.slow_clients import SlowClients
 
 URL = "/api/v1/predictions"
 BODY = json.dumps({"account_id": 1, "amount": 96_000, "duration": 24})
@@ -21,11 +29,10 @@ HEADERS = {"Content-Type": "application/json"}
 
 
 class Load:
-    """Connections that ask one request after the other until told to stop."""
+    """Connections that send one request after the other until `stop`."""
 
-    def __init__(self, port: int, connections: int, *, keep_alive: bool = True) -> None:
+    def __init__(self, port: int, connections: int) -> None:
         self.port = port
-        self.keep_alive = keep_alive
         self.answers: Counter[tuple[int, str]] = Counter()
         self.failures: list[str] = []
         self.request_ids: set[str] = set()
@@ -42,8 +49,6 @@ class Load:
                 connection.request("POST", URL, BODY, HEADERS)
                 response = connection.getresponse()
                 answer = json.loads(response.read())
-            except ConnectionRefusedError:
-                break  # the server takes no new connections: nothing was asked
             except (OSError, http.client.HTTPException) as error:
                 with self._lock:
                     self.failures.append(repr(error))
@@ -51,15 +56,10 @@ class Load:
             with self._lock:
                 self.answers[response.status, answer.get("model_version", "")] += 1
                 self.request_ids.add(response.headers["X-Request-ID"])
-            if not self.keep_alive:
-                connection.close()
         connection.close()
 
     def stop(self) -> None:
         self._stop.set()
-        self.join()
-
-    def join(self) -> None:
         for thread in self._threads:
             thread.join(timeout=30)
 
@@ -96,52 +96,123 @@ def test_releases_swapped_under_load_fail_no_request(released, serve):
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("keep_alive", [True, False], ids=["kept connections", "new ones"])
-def test_a_server_told_to_stop_under_load_drops_nothing(released, serve, keep_alive):
-    server = serve(released)
-    load = Load(server.port, connections=4, keep_alive=keep_alive)
-    wait_for(lambda: sum(load.answers.values()) > 200)
-    assert server.stop() == 0
-    load.join()
+def test_behind_a_draining_proxy_no_request_fails_when_a_server_stops(released, serve):
+    servers = [serve(released, LOAN_WEB_DRAIN_SECONDS="1") for _ in range(2)]
+    with DrainingProxy([server.port for server in servers]) as proxy:
+        load = Load(proxy.port, connections=4)
+        wait_for(lambda: sum(load.answers.values()) > 200)
+        assert min(proxy.answered.values()) > 0, "both servers have work"
+        assert servers[0].stop() == 0
+        asked_before = sum(load.answers.values())
+        wait_for(lambda: sum(load.answers.values()) > asked_before + 200)
+        load.stop()
     assert load.failures == []
     assert {status for status, _ in load.answers} == {200}
-    connection = sqlite3.connect(released / PREDICTION_LOG_FILE)
-    logged = {row[0] for row in connection.execute("SELECT request_id FROM predictions")}
-    connection.close()
-    assert load.request_ids <= logged, "answers given while stopping are recorded, too"
-    assert "Traceback" not in server.log.read_text()
-    assert "terminate called" not in server.log.read_text()
+    assert load.request_ids <= recorded_ids(released)
+    log = servers[0].log.read_text()
+    assert "Traceback" not in log
+    assert "terminate called" not in log
 
 
-def test_several_workers_agree_on_sessions_and_add_up_their_metrics(released, serve):
-    server = serve(released, WEB_CONCURRENCY="2")
-    with httpx.Client(base_url=server.url) as client:
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/").text)[1]
-    cookies = dict(client.cookies)
-    seen = Counter()
-    form = {"csrf_token": token, "account_id": "1", "amount": "96000", "duration": "24"}
-    # A new connection each, so that both workers are asked.
-    new_ones = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=server.url, cookies=cookies, limits=new_ones) as client:
-        for _ in range(20):
-            seen[client.post("/", data=form).status_code] += 1
-    assert seen == {200: 20}
-    # Each worker counts a few times a second.
-    counted = 'loan_requests_total{endpoint="pages.by_account",status="200"} 21.0'
-    wait_for(lambda: counted in httpx.get(f"{server.url}/metrics").text)
-    assert len(psutil.Process(server.process.pid).children()) == 2
+def test_a_server_about_to_stop_says_so_and_still_answers(released, serve):
+    server = serve(released, LOAN_WEB_DRAIN_SECONDS="2")
+    wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+    server.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, seconds=1)
+    assert httpx.get(f"{server.url}/readyz").json()["status"] == "stopping"
+    assert httpx.post(f"{server.url}{URL}", content=BODY, headers=HEADERS).status_code == 200
+    assert server.process.wait(timeout=20) == 0
+
+
+def test_a_request_under_way_is_answered_before_the_server_stops(released, serve):
+    server = serve(released)
+    wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+    lines = "account_id,amount,duration\n" + "1,96000,24\n" * 10_000
+    answers = []
+
+    def ask() -> None:
+        url = f"{server.url}{URL}/batch"
+        answers.append(httpx.post(url, content=lines, headers={"Content-Type": "text/csv"}))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.1)
     assert server.stop() == 0
+    thread.join(timeout=30)
+    assert answers[0].status_code == 200
+    assert answers[0].text.count("\n") == 10_001
 
 
-def test_a_worker_is_small_and_loads_only_what_it_needs(released, serve):
+def test_a_second_signal_ends_the_server_at_once(released, serve):
+    server = serve(released, LOAN_WEB_DRAIN_SECONDS="60")
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert server.process.poll() is None
+    started = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - started < 15
+
+
+def test_an_answer_that_was_given_survives_a_killed_server(released, serve):
+    server = serve(released)
+    wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+    load = Load(server.port, connections=4)
+    wait_for(lambda: sum(load.answers.values()) > 200)
+    server.process.kill()
+    load.stop()
+    assert len(load.request_ids) > 200
+    assert load.request_ids <= recorded_ids(released)
+
+
+def test_slow_clients_hold_nobody_else_up(released, serve):
+    server = serve(released)
+    wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+    milliseconds_p99(server.port)  # warms up
+    alone, beside = [], []
+    for _ in range(5):
+        alone.append(milliseconds_p99(server.port))
+        with SlowClients(server.port, half_open=50, slow_bodies=50, body=BODY) as clients:
+            beside.append(milliseconds_p99(server.port))
+            assert clients.still_connected() == 100
+    # The floor is for what else this machine does: a thread each would block for seconds.
+    assert statistics.median(beside) < max(2 * statistics.median(alone), 10.0), (alone, beside)
+
+
+def milliseconds_p99(port, requests=300):
+    seconds = []
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        for _ in range(requests):
+            started = time.perf_counter()
+            connection.request("POST", URL, BODY, HEADERS)
+            response = connection.getresponse()
+            response.read()
+            seconds.append(time.perf_counter() - started)
+            assert response.status == 200
+    return 1000 * statistics.quantiles(seconds, n=100)[98]
+
+
+def test_a_slow_request_is_answered_once_it_is_whole(released, serve):
+    server = serve(released)
+    wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+    head = f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+        for start in range(0, len(request), 20):
+            client.sendall(request[start : start + 20])
+            time.sleep(0.02)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_the_server_is_small_and_loads_only_what_it_needs(released, serve):
     server = serve(released)
     wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
     with httpx.Client(base_url=server.url, headers=HEADERS) as client:
         for _ in range(50):
             client.post(URL, content=BODY)
-    (worker,) = psutil.Process(server.process.pid).children()
-    assert worker.memory_info().rss < 200e6
-    loaded = {path.split("/site-packages/")[-1].split("/")[0] for path in _mapped(worker)}
+    process = psutil.Process(server.process.pid)
+    assert process.memory_info().rss < 200e6
+    files = {region.path for region in process.memory_maps() if "/site-packages/" in region.path}
+    loaded = {path.split("/site-packages/")[-1].split("/")[0] for path in files}
     assert loaded & {"onnxruntime"}
     assert not loaded & {"pandas", "pyarrow", "torch", "sklearn", "duckdb", "scipy"}
     assert server.stop() == 0
@@ -150,20 +221,21 @@ def test_a_worker_is_small_and_loads_only_what_it_needs(released, serve):
     assert len(asked) == 50
 
 
-def _mapped(worker: psutil.Process) -> set[str]:
-    return {region.path for region in worker.memory_maps() if "/site-packages/" in region.path}
-
-
-def test_a_worker_that_dies_is_replaced(released, serve):
+def test_an_address_in_use_is_named(released, serve):
     server = serve(released)
-    (worker,) = psutil.Process(server.process.pid).children()
-    worker.kill()
+    assert "cannot listen on 127.0.0.1" in failed_start(released, server.port)
 
-    def answered() -> bool:
-        try:
-            return httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
 
-    wait_for(lambda: psutil.Process(server.process.pid).children() not in ([], [worker]))
-    wait_for(answered)
+def failed_start(home, port):
+    command = [Path(sys.executable).with_name("loan-pipeline"), "serve", "--port", str(port)]
+    environment = os.environ | {"LOAN_HOME": str(home), "WEB_HOST": "127.0.0.1"}
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode != 0
+    return ended.stderr
+
+
+def recorded_ids(home):
+    with closing(sqlite3.connect(home / PREDICTION_LOG_FILE)) as connection:
+        return {row[0] for row in connection.execute("SELECT request_id FROM predictions")}

@@ -12,7 +12,9 @@ from pathlib import Path
 from threading import Thread
 
 import boto3
+import httpx
 import pytest
+from flask import Flask
 from moto.server import ThreadedMotoServer
 
 from loan_pipeline.contracts.shipped_predictions import SHIPPED_PREDICTIONS, unpacked_rows
@@ -20,8 +22,11 @@ from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import Store, StoreError
 from loan_pipeline_tests.helpers.prediction_rows import prediction_row, recorded_ids, write_rows
+from loan_pipeline_tests.helpers.server import Server
 from webapp.recording.shipping import LogShipper, NotShipped
 
+URL = "/api/v1/predictions"
+BODY = {"account_id": 1, "amount": 96_000, "duration": 24}
 ROOT = Path(__file__).parents[2]
 # What a worker does: it records answers one by one and ships in the background.
 WORKER = textwrap.dedent("""
@@ -172,11 +177,12 @@ def test_nothing_is_lost_or_doubled_when_apps_and_the_store_are_killed(
             stderr=subprocess.DEVNULL,
         )
 
+    for log in logs:
+        write_rows(log, [prediction_row()])
     workers = [(log, start(log)) for log in logs for _ in range(2)]
     try:
-        wait_until(lambda: all(log.exists() for log in logs))
         for round_ in range(6):
-            time.sleep(0.7)
+            wait_for_rows(logs, 15)
             for index in range(len(workers)):
                 if (index + round_) % 2:
                     log, process = workers[index]
@@ -185,10 +191,10 @@ def test_nothing_is_lost_or_doubled_when_apps_and_the_store_are_killed(
                     workers[index] = (log, start(log))
             if round_ % 3 == 1:  # the store goes away; moto keeps its objects in this process
                 server.stop()
-                time.sleep(0.7)
+                wait_for_rows(logs, 15)
                 server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
                 server.start()
-        time.sleep(0.7)
+        wait_for_rows(logs, 15)
     finally:
         for _, process in workers:
             process.kill()
@@ -199,12 +205,75 @@ def test_nothing_is_lost_or_doubled_when_apps_and_the_store_are_killed(
             LogShipper(log, store, seconds=60).ship_now()
         counted = Counter(shipped_ids(store))
         recorded = [one for log in logs for one in recorded_ids(log)]
-        assert len(recorded) > 200
+        assert len(recorded) > 200  # fifteen a round and log, and more
         assert len(store.list(SHIPPED_PREDICTIONS)) > 10
         assert {one for one, times in counted.items() if times > 1} == set()
         assert set(counted) == set(recorded)
     finally:
         server.stop()
+
+
+def test_the_app_ships_its_answers_and_says_how_many_wait(
+    released: Path, make_app: Callable[..., Flask]
+) -> None:
+    app = make_app(released)
+    client, state = app.test_client(), app.extensions["loan_pipeline"]
+    for _ in range(3):
+        assert client.post(URL, json=BODY).status_code == 200
+    state.close()
+    store = FolderStore(released / "lake")
+    assert len(shipped_ids(store)) == 3
+    assert "loan_prediction_log_unshipped 0.0" in client.get("/metrics").text
+
+
+def test_an_answer_is_in_the_lake_before_it_is_sent_where_disks_do_not_last(
+    released: Path, make_app: Callable[..., Flask]
+) -> None:
+    app = make_app(released, web_shipping="before_answer")
+    store = FolderStore(released / "lake")
+    for number in (1, 2):
+        assert app.test_client().post(URL, json=BODY).status_code == 200
+        assert len(shipped_ids(store)) == number
+    folder = released / "lake" / SHIPPED_PREDICTIONS
+    folder.rename(folder.with_name("moved"))
+    folder.write_bytes(b"a file where the objects' folder should be")
+    answer = app.test_client().post(URL, json=BODY)
+    assert answer.status_code == 503
+    assert str(released) not in answer.text
+    folder.unlink()
+    assert app.test_client().post(URL, json=BODY).status_code == 200
+    assert len(shipped_ids(store)) == 2  # this one, and the one that was not answered
+
+
+def test_a_served_app_that_is_told_to_stop_or_killed_loses_nothing(
+    released: Path, serve: Callable[..., Server]
+) -> None:
+    store = FolderStore(released / "lake")
+    server = serve(released, LOAN_WEB_DRAIN_SECONDS="0")
+    post_request(server.url)
+    server.process.terminate()
+    server.process.wait(20)
+    assert len(shipped_ids(store)) == 1
+    killed = serve(released)
+    post_request(killed.url)
+    killed.process.kill()
+    killed.process.wait()
+    assert len(shipped_ids(store)) == 1
+    follower = serve(released)  # its first try comes at once
+    wait_until(lambda: len(shipped_ids(store)) == 2)
+    follower.process.kill()
+
+
+def post_request(server: str) -> None:
+    assert httpx.post(server + URL, json=BODY).is_success
+
+
+def wait_for_rows(logs: list[Path], more: int) -> None:
+    """Let each log grow by so many rows, however slow the machine is."""
+    wanted = [len(recorded_ids(log)) + more for log in logs]
+    wait_until(
+        lambda: all(len(recorded_ids(log)) >= n for log, n in zip(logs, wanted, strict=True))
+    )
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -9,10 +9,11 @@ import fcntl
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from loan_pipeline.contracts.prediction_log import COUNT_UNSHIPPED_ROWS, CREATE_PREDICTION_LOG
 from loan_pipeline.contracts.shipped_predictions import packed_rows, shipped_key
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.lake.protocol import Store
@@ -20,24 +21,13 @@ from loan_pipeline.lake.protocol import Store
 logger = logging.getLogger(__name__)
 
 _MOST_ROWS = 20_000  # in one object: some 10 MB of text
+_SECONDS_TO_STOP = 10.0  # what a container is given; what is left is shipped at the next start
 _BUSY_SECONDS = 5.0  # to wait for a process that writes answers
-_CREATE = """
-CREATE TABLE IF NOT EXISTS shipments (
-    first_id INTEGER PRIMARY KEY,   -- rows of predictions, by their number in this file
-    last_id INTEGER NOT NULL,
-    key TEXT NOT NULL UNIQUE,       -- of the object in the lake
-    shipped INTEGER NOT NULL        -- 1 once the object is in the lake
-)
-"""
 # SQLite has one writer at a time, so numbers become visible in their order: nothing appears later
 # below the last one assigned.
 _UNASSIGNED = """
 SELECT id, prediction_id, answered_at FROM predictions
 WHERE id > (SELECT coalesce(max(last_id), 0) FROM shipments) ORDER BY id LIMIT ?
-"""
-_WAITING = """
-SELECT count(*) FROM predictions
-WHERE id > (SELECT coalesce(max(last_id), 0) FROM shipments WHERE shipped)
 """
 
 
@@ -52,12 +42,20 @@ class LogShipper:
         log: the prediction log, which need not exist yet.
         store: the lake.
         seconds: how long new rows wait at most for the next try.
+        on_waiting: called after each try with the number of rows that are not in the lake.
     """
 
-    def __init__(self, log: Path, store: Store, seconds: float) -> None:
+    def __init__(
+        self,
+        log: Path,
+        store: Store,
+        seconds: float = 20,
+        on_waiting: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._log = log
         self._store = store
         self._seconds = seconds
+        self._on_waiting = on_waiting
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -71,7 +69,7 @@ class LogShipper:
         """Ship what is there a last time, and end."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=_SECONDS_TO_STOP)
             self._thread = None
 
     def ship_now(self) -> int:
@@ -107,12 +105,12 @@ class LogShipper:
         if not self._log.exists():
             return 0
         with closing(self._open()) as connection:
-            return int(connection.execute(_WAITING).fetchone()[0])
+            return int(connection.execute(COUNT_UNSHIPPED_ROWS).fetchone()[0])
 
     def _run(self) -> None:
         going = True
         while going:
-            going = not self._stopping.wait(self._seconds)
+            going = not self._stopping.is_set()
             try:
                 self.ship_now()
             except NotShipped as error:
@@ -123,6 +121,10 @@ class LogShipper:
                 if self._failing:
                     logger.warning("answers are shipped to %s again", self._store.url)
                 self._failing = False
+            with suppress(sqlite3.Error):
+                self._on_waiting(self.waiting())
+            if going:
+                self._stopping.wait(self._seconds)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -137,7 +139,7 @@ class LogShipper:
             connection.row_factory = sqlite3.Row
             # A shipment that a power failure undoes would assign its rows a second time.
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(_CREATE)
+            connection.executescript(CREATE_PREDICTION_LOG)
         except sqlite3.Error:
             connection.close()
             raise

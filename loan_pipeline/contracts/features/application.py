@@ -15,6 +15,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         1_000,
         1_000_000,
         application=True,
+        with_amount=1,
     ),
     Feature(
         "duration",
@@ -35,6 +36,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         10,
         100_000,
         application=True,
+        with_amount=1,
     ),
     Feature(
         "account_age_days",
@@ -104,7 +106,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "card_type",
         "credit card",
         "code",
-        "The highest card issued to anybody on the account before the as-of date.",
+        "The highest card issued to any client of the account before the as-of date.",
         "account",
         0,
         3,
@@ -131,6 +133,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         1,
         codes=("M", "F"),
         application=True,
+        protected=True,
     ),
     Feature(
         "age_years",
@@ -141,5 +144,6 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         0,
         120,
         application=True,
+        protected=True,
     ),
 )

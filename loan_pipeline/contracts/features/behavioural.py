@@ -10,7 +10,7 @@ from functools import partial
 from loan_pipeline.contracts.features.feature import Feature
 
 _MAXIMUM_CZK = 10_000_000
-_MAXIMUM_RATIO = 1_000_000
+_LARGEST_PAYMENT = 1_000_000  # the largest amount, paid back in a month
 _NO_HISTORY = "no transaction yet"
 
 _account = partial(Feature, origin="account", null_means=_NO_HISTORY)
@@ -172,16 +172,19 @@ _CASH_FLOW: tuple[Feature, ...] = (
     ),
 )
 
+# Differences, not ratios: a ratio with a negative numerator rises as the payment does.
 _AFFORDABILITY: tuple[Feature, ...] = tuple(
     Feature(
-        name=f"{of}_to_payment",
-        label=f"{words}, in payments",
-        unit="ratio",
-        definition=f"{words[0].upper()}{words[1:]} divided by the monthly payment.",
+        name=f"{of}_after_payment_czk",
+        label=f"{words}, less a payment",
+        unit="CZK",
+        definition=f"{words[0].upper()}{words[1:]}, less the monthly payment.",
         origin="both",
-        minimum=-_MAXIMUM_RATIO,
-        maximum=_MAXIMUM_RATIO,
+        minimum=-_MAXIMUM_CZK - _LARGEST_PAYMENT,
+        maximum=_MAXIMUM_CZK,
         null_means=nothing,
+        with_amount=-1,
+        after_payment_of=f"{of}_czk",
     )
     for of, words, nothing in (
         ("balance_min_90d", "lowest balance of the last 90 days", _NONE_IN_YEAR),

@@ -14,7 +14,7 @@ from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.open import open_store
-from loan_pipeline.load_loans import loans_from
+from loan_pipeline.load_loans import load_loans
 from loan_pipeline.run import run_pipeline
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.settings import Settings
@@ -40,7 +40,7 @@ def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit
     store = open_store(settings.lake)
     record = FeatureTable.model_validate_json(store.read("assets/loan_features.json"))
     built = read_feature_table(store, record).sort_values("loan_id", ignore_index=True)
-    embedded = loans_from(SAMPLE).sort_values("loan_id", ignore_index=True)
+    embedded = load_loans(SAMPLE).sort_values("loan_id", ignore_index=True)
     names = ["loan_id", "account_id", "status", *(feature.name for feature in FEATURES)]
     pd.testing.assert_frame_equal(built[names], embedded[names], check_exact=True)
 

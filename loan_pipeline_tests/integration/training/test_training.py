@@ -52,9 +52,9 @@ def trained(folder: Path) -> TrainedPredictor:
 
 
 @pytest.fixture(scope="module")
-def twin(folder: Path) -> TrainedPredictor:
+def holdout(folder: Path) -> TrainedPredictor:
     older, _ = split_out_of_time(with_outcome(LOANS, "observed"))
-    return train_predictor(older, "behavioural", QUICK, "observed", folder / "twin")
+    return train_predictor(older, "behavioural", QUICK, "observed", folder / "holdout")
 
 
 def only(family: str, **parameters: object) -> Recipe:
@@ -125,30 +125,32 @@ def test_the_reasons_of_forests_come_from_the_graph_and_sum_to_the_difference(tm
     trained = train_predictor(LOANS, "behavioural", forests, "observed", tmp_path / "model")
     assert trained.calibration != Platt(), "the reasons are the calibrated probability's"
     graph = export_onnx(trained).SerializeToString()
-    bundles.write_bundle(tmp_path / "b", "behavioural", model=graph, typical=trained.facts.typical)
+    bundles.write_bundle(
+        tmp_path / "b", "behavioural", model=graph, typical=trained.facts.reference
+    )
     scorer = Scorer(load_bundle(tmp_path / "b"))
-    typical = np.array(trained.facts.typical, dtype=np.float32)
-    start = float(scorer.probabilities(typical[None, :])[0])
-    inputs = random_inputs("behavioural", model_inputs(LOANS, "behavioural"), seed=1)
-    nearly_typical = np.tile(typical, (len(typical), 1))
-    nearly_typical[np.diag_indices(len(typical))] *= 1.001
-    for row in np.vstack([inputs.to_numpy(dtype=np.float32), nearly_typical]):
+    reference = np.array(trained.facts.reference, dtype=np.float32)
+    start = float(scorer.probabilities(reference[None, :])[0])
+    inputs = random_inputs(trained.features, model_inputs(LOANS, "behavioural"), seed=1)
+    nearly_reference = np.tile(reference, (len(reference), 1))
+    nearly_reference[np.diag_indices(len(reference))] *= 1.001
+    for row in np.vstack([inputs.to_numpy(dtype=np.float32), nearly_reference]):
         answer = scorer.explain(row)
         probability = float(scorer.probabilities(row[None, :])[0])
         assert answer.probability_paid_off == pytest.approx(probability, abs=1e-6)
         total = sum(reason.contribution for reason in answer.reasons)
         assert total == pytest.approx(probability - start, abs=1e-4)
     row = inputs.to_numpy(dtype=np.float32)[0]
-    estimated, _ = contributions(scorer.probabilities, row, typical)
-    told = {reason.feature: reason.contribution for reason in scorer.explain(row).reasons}
-    exact = [told.get(feature.name, 0.0) for feature in feature_set("behavioural")]
+    estimated, _ = contributions(scorer.probabilities, row, reference)
+    exact_by_name = {reason.feature: reason.contribution for reason in scorer.explain(row).reasons}
+    exact = [exact_by_name.get(feature.name, 0.0) for feature in feature_set("behavioural")]
     assert np.corrcoef(exact, estimated)[0, 1] > 0.95
 
 
 def test_parity_finds_a_graph_of_another_predictor(
-    trained: TrainedPredictor, twin: TrainedPredictor
+    trained: TrainedPredictor, holdout: TrainedPredictor
 ):
-    parity = check_parity(trained, export_onnx(twin).SerializeToString(), LOANS)
+    parity = check_parity(trained, export_onnx(holdout).SerializeToString(), LOANS)
     assert not parity.proven
     assert set(parity.worst_row) == {feature.name for feature in feature_set("behavioural")}
 
@@ -173,10 +175,10 @@ def test_the_published_recipe_trains_and_is_refused_for_release(tmp_path: Path):
 
 
 def test_a_released_bundle_scores_as_the_predictor_does(
-    trained: TrainedPredictor, twin: TrainedPredictor, tmp_path: Path
+    trained: TrainedPredictor, holdout: TrainedPredictor, tmp_path: Path
 ):
     model = export_onnx(trained).SerializeToString()
-    report = validate(trained, twin, LOANS)
+    report = validate(trained, holdout, LOANS)
     manifest = write_bundle(
         tmp_path / "bundle",
         trained,
@@ -199,10 +201,10 @@ def test_a_released_bundle_scores_as_the_predictor_does(
     assert answer.model_version == manifest.version
 
 
-def test_the_report_is_json_and_compares_with_baselines_and_groups(
-    trained: TrainedPredictor, twin: TrainedPredictor
+def test_the_report_is_json_and_compares_with_baselines_and_subgroups(
+    trained: TrainedPredictor, holdout: TrainedPredictor
 ):
-    validation = validate(trained, twin, LOANS.assign(region=["north", "south"] * 120))
+    validation = validate(trained, holdout, LOANS.assign(region=["north", "south"] * 120))
     report = json.loads(json.dumps(validation.report, allow_nan=False))
     known = with_outcome(LOANS, "observed")
     older, newer = split_out_of_time(known)
@@ -213,19 +215,19 @@ def test_the_report_is_json_and_compares_with_baselines_and_groups(
     assert any("balance_mean_czk" in name for name in report["baselines"])
     assert next(iter(report["importance"])) == "balance_mean_czk"
     for kind in ("gender", "age", "region"):
-        assert sum(g["n"] for g in report["groups"] if g["kind"] == kind) == len(known)
+        assert sum(g["n"] for g in report["subgroups"] if g["kind"] == kind) == len(known)
     assert report["leaderboard"][0]["roc_auc"] >= report["leaderboard"][-1]["roc_auc"]
     for name, picture in validation.pictures.items():
         assert "prefers-color-scheme:dark" in picture, name
         assert "#123456" not in picture
 
 
-def test_the_twin_did_not_see_the_loans_of_the_test(twin: TrainedPredictor):
+def test_the_holdout_model_did_not_see_the_loans_of_the_test(holdout: TrainedPredictor):
     _, newer = split_out_of_time(with_outcome(LOANS, "observed"))
-    assert not set(twin.facts.loan_ids) & set(newer["loan_id"])
+    assert not set(holdout.facts.loan_ids) & set(newer["loan_id"])
     changed = newer.assign(paid_off=1 - newer["paid_off"])
     np.testing.assert_array_equal(
-        score_loans(twin, newer).probabilities, score_loans(twin, changed).probabilities
+        score_loans(holdout, newer).probabilities, score_loans(holdout, changed).probabilities
     )
 
 

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from loan_pipeline.contracts.features import FEATURES, contract_version, feature_set
+from loan_pipeline.contracts.features import (
+    FEATURE_SET_NAMES,
+    FEATURES,
+    UnsuitableExclusion,
+    contract_version,
+    feature_set,
+)
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.features.catalogue import with_catalogue
 
@@ -23,7 +29,7 @@ def test_a_page_without_the_marks_is_refused() -> None:
         with_catalogue("# Features\n")
 
 
-def test_features_are_named_once_and_their_names_tell_the_unit() -> None:
+def test_features_are_named_once_and_their_names_give_the_unit() -> None:
     names = [feature.name for feature in FEATURES]
     assert len(set(names)) == len(names)
     for feature in FEATURES:
@@ -43,8 +49,34 @@ def test_a_feature_says_what_it_is(feature) -> None:  # type: ignore[no-untyped-
         assert feature.maximum == len(feature.codes) - 1
 
 
-def test_the_application_set_is_the_first_thirteen_of_the_behavioural() -> None:
-    application = feature_set("application")
-    assert len(application) == 13
-    assert feature_set("behavioural")[:13] == application
+def test_the_application_set_is_the_write_ups_thirteen() -> None:
+    assert len(feature_set("application")) == 13
     assert contract_version("application") != contract_version("behavioural")
+
+
+def test_the_behavioural_set_has_no_protected_characteristic() -> None:
+    protected = {feature.name for feature in FEATURES if feature.protected}
+    assert protected == {"gender", "age_years"}
+    names = [feature.name for feature in feature_set("behavioural")]
+    assert names == [feature.name for feature in FEATURES if feature.name not in protected]
+
+
+def test_what_is_excluded_is_left_out_with_what_is_computed_from_it() -> None:
+    excluded = ("gender", "balance_min_90d_czk")
+    for name in FEATURE_SET_NAMES:
+        left = {feature.name for feature in feature_set(name, excluded)}
+        assert left == {feature.name for feature in feature_set(name)} - {
+            *excluded,
+            "balance_min_90d_after_payment_czk",
+        }
+    assert contract_version("application", ["gender"]) != contract_version("application")
+    assert contract_version("behavioural", ["gender"]) == contract_version("behavioural")
+
+
+@pytest.mark.parametrize(
+    ("excluded", "message"),
+    [(["gendre"], "no feature is called gendre"), (["amount"], "amount cannot be excluded")],
+)
+def test_what_cannot_be_excluded_is_named(excluded: list[str], message: str) -> None:
+    with pytest.raises(UnsuitableExclusion, match=message):
+        feature_set("application", excluded)

@@ -128,7 +128,7 @@ def test_an_account_without_transactions_has_zero_counts_and_no_balance() -> Non
         if feature.null_means is None:
             assert features[feature.name] is not None, feature.name
     assert features["balance_last_czk"] is None
-    assert features["net_flow_mean_6m_to_payment"] is None
+    assert features["net_flow_mean_6m_after_payment_czk"] is None
 
 
 def test_every_day_counts_in_a_mean_balance_and_none_before_the_first_transaction() -> None:
@@ -148,7 +148,7 @@ def test_a_balance_that_no_transaction_touched_still_stands() -> None:
     assert features["balance_min_90d_czk"] == 20_000
     assert features["balance_mean_90d_czk"] == 20_000
     assert features["balance_last_czk"] == 20_000
-    assert features["balance_min_90d_to_payment"] == 10
+    assert features["balance_min_90d_after_payment_czk"] == 18_000
     assert features["income_gap_share_12m"] == 0
     assert features["balance_low_mean_6m_czk"] is None  # no transaction in these months
 
@@ -216,7 +216,7 @@ def test_months_are_thirty_days_back_from_the_date() -> None:
     assert features["income_gap_share_12m"] == pytest.approx(1 / 3)
     assert features["income_regular_share_12m"] == 1
     assert features["days_since_income"] == 29
-    assert features["net_flow_mean_6m_to_payment"] == pytest.approx(sum(nets) / 3 / 2000)
+    assert features["net_flow_mean_6m_after_payment_czk"] == pytest.approx(sum(nets) / 3 - 2000)
 
 
 def test_transfers_and_cash_are_told_apart() -> None:
@@ -273,5 +273,5 @@ def test_what_is_missing_stays_missing_when_a_loan_is_added() -> None:
     unknown = {f.name: math.nan for f in ACCOUNT_FEATURES}
     combined = combine(unknown, {"amount": 1200.0, "duration": 12.0})
     assert combined["payments"] == 100
-    assert math.isnan(combined["balance_min_90d_to_payment"])
+    assert math.isnan(combined["balance_min_90d_after_payment_czk"])
     assert set(combined) == {f.name for f in FEATURES if f.origin != "account"}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from loan_pipeline.contracts.bundle import (
+    BundleFeature,
     BundleManifest,
     Metric,
     Training,
@@ -54,6 +55,9 @@ def champion(scored: ScoredLoans | None, *, last: date = date(1999, 1, 1)) -> Ch
         feature_set="application",
         version="champion",
         contract_version=contract_version("application"),
+        features=tuple(
+            BundleFeature.model_construct(name=one.name) for one in feature_set("application")
+        ),
         training=Training.model_construct(last_loan_date=last),
     )
     known = {} if scored is None else dict(zip(scored.loan_ids, scored.probabilities, strict=True))

@@ -8,8 +8,8 @@ import pytest
 
 from loan_pipeline.contracts.features import APPLICATION_FEATURES
 from loan_pipeline.scoring.bundle import BundleError, load_bundle
-from loan_pipeline.scoring.inputs import InputRejected, UnknownAccount, read_application
-from loan_pipeline.scoring.scorer import ForkedScorer, Scorer
+from loan_pipeline.scoring.requests import InputRejected, UnknownAccount, read_application
+from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import application_fields, write_bundle
 
 pytestmark = pytest.mark.fast
@@ -39,11 +39,11 @@ def test_a_logistic_bundle_answers_what_the_formula_says(tmp_path):
     (reason,) = answer.reasons
     assert reason.feature == "duration"
     assert reason.text == "duration of the loan: 24 months"
-    typical = 1 / (1 + math.exp(-(2 - 0.05 * 36)))
-    assert reason.contribution == pytest.approx(answer.probability_paid_off - typical, abs=1e-6)
+    reference = 1 / (1 + math.exp(-(2 - 0.05 * 36)))
+    assert reason.contribution == pytest.approx(answer.probability_paid_off - reference, abs=1e-6)
 
 
-def test_the_reasons_lead_from_the_typical_loan_to_the_score(application, behavioural):
+def test_the_reasons_lead_from_the_reference_loan_to_the_score(application, behavioural):
     for answer in (
         application.score_application(application_fields()),
         behavioural.score_account(1, 96_000, 24),
@@ -57,7 +57,7 @@ def test_the_reasons_lead_from_the_typical_loan_to_the_score(application, behavi
         assert sizes[-1] > 0
 
 
-def test_a_missing_value_is_told_by_its_meaning(application):
+def test_a_missing_value_is_named_by_its_meaning(application):
     answer = application.score_application(application_fields(order_amount_mean_czk=None))
     texts = {reason.feature: reason for reason in answer.reasons}
     assert texts["order_amount_mean_czk"].value is None
@@ -123,13 +123,13 @@ def test_values_that_no_loan_has_are_refused_by_field(behavioural, values, field
     assert [problem.field for problem in refused.value.problems] == [field]
 
 
-def test_all_problems_of_an_application_are_told_at_once():
+def test_all_problems_of_an_application_are_reported_at_once():
     fields = application_fields(gender="x", amount=1, age_years="41", surprise=1)
     del fields["card_type"]
     with pytest.raises(InputRejected) as refused:
         read_application(fields)
-    told = {problem.field: problem.message for problem in refused.value.problems}
-    assert told == {
+    found = {problem.field: problem.message for problem in refused.value.problems}
+    assert found == {
         "surprise": "is not a field of this request",
         "amount": "must be between 1,000 and 1,000,000",
         "card_type": "is missing",
@@ -160,9 +160,3 @@ def test_many_rows_shared_out_among_the_cores_answer_in_their_order(behavioural)
     alone = behavioural.probabilities(few)
     assert len(set(alone.tolist())) > 1
     assert behavioural.probabilities(many).tolist() == np.tile(alone, 30).tolist()
-
-
-def test_a_scorer_that_came_along_into_a_forked_process_is_refused(behavioural, monkeypatch):
-    monkeypatch.setattr("os.getpid", lambda: -1)
-    with pytest.raises(ForkedScorer, match="made before this process was forked: make one in each"):
-        behavioural.score_account(1, 96_000, 24)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from loan_pipeline.export.families import _cuts_on_own_scale
+from loan_pipeline.export.converters import _cuts_on_own_scale
 from loan_pipeline.training.custom_models import log_scale
 
 pytestmark = pytest.mark.slow  # AutoGluon takes seconds to import

@@ -1,0 +1,196 @@
+"""The API's OpenAPI description; what may be asked comes from the request models."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FEATURES_BY_NAME
+from loan_pipeline.scoring.requests import (
+    ACCOUNT_FIELDS,
+    APPLICATION_FIELDS,
+    AccountRequest,
+    ApplicationRequest,
+)
+from webapp.batch.lines import MOST_LINES
+
+Schema = dict[str, Any]
+
+
+@cache
+def description(*, with_keys: bool) -> Schema:
+    """The OpenAPI 3.1 document.
+
+    Args:
+        with_keys: whether the API asks for a key.
+    """
+    document: Schema = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Loan check",
+            "version": "1",
+            "description": "Will this loan be paid off? Errors are problem+json (RFC 9457).",
+        },
+        "paths": {
+            "/api/v1/predictions": {"post": _predict()},
+            "/api/v1/predictions/batch": {"post": _predict_batch()},
+        },
+        "components": {"schemas": _schemas()},
+    }
+    if with_keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+    return document
+
+
+def _predict() -> Schema:
+    return {
+        "operationId": "predict",
+        "summary": "Score one loan, by account or by application",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "oneOf": [_reference("AccountRequest"), _reference("ApplicationRequest")]
+                    },
+                    "examples": {
+                        "account": {
+                            "value": {"account_id": 1787, "amount": 96_000, "duration": 24}
+                        },
+                        "application": {"value": _example_application()},
+                    },
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "content": {"application/json": {"schema": _reference("Prediction")}},
+            },
+            **_problems("400", "401", "404", "413", "415", "422", "429", "503"),
+        },
+    }
+
+
+def _predict_batch() -> Schema:
+    return {
+        "operationId": "predictBatch",
+        "summary": "Score many loans, without reasons",
+        "description": (
+            f"CSV with a header of the field names in any order, at most {MOST_LINES:,} lines, "
+            "separated by commas, semicolons, tabs or bars; answered in the same dialect. "
+            "Each line is answered, in order, with a prediction or with its problem. The same in "
+            "JSON lines, where they are sent as `application/x-ndjson`."
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {
+                    "schema": {"anyOf": [_csv(ACCOUNT_FIELDS), _csv(APPLICATION_FIELDS)]},
+                    "example": "account_id,amount,duration\n1787,96000,24\n",
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "One line per line, after a header.",
+                "content": {"text/csv": {"schema": {"type": "string"}}},
+            },
+            **_problems("401", "413", "415", "422", "429", "503"),
+        },
+    }
+
+
+def _csv(columns: Sequence[str]) -> Schema:
+    cells = r"[A-Za-z0-9 .-]*"
+    line = rf"\n[0-9]{{1,18}}(,{cells}){{{len(columns) - 1}}}"
+    return {"type": "string", "pattern": f"^{','.join(columns)}({line})+$"}
+
+
+_MEANINGS = {
+    "400": "Not JSON.",
+    "401": "No valid API key.",
+    "404": "The account is not known.",
+    "413": "Too large.",
+    "415": "Another media type than described.",
+    "422": "Values that cannot be scored; `errors` lists them by field.",
+    "429": "Too many requests.",
+    "503": "No model is released yet, or the answer cannot be recorded.",
+}
+
+
+def _problems(*statuses: str) -> Schema:
+    content = {"application/problem+json": {"schema": _reference("Problem")}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+
+
+def _schemas() -> Schema:
+    problem = {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": _object({"field": {"type": "string"}, "message": {"type": "string"}}),
+        },
+    }
+    return {
+        "AccountRequest": AccountRequest.model_json_schema(),
+        "ApplicationRequest": ApplicationRequest.model_json_schema(),
+        "Prediction": _object(_prediction()),
+        "Problem": _object(problem, ["type", "title", "status", "detail"]),
+    }
+
+
+def _prediction() -> Schema:
+    probability = {"type": "number", "minimum": 0, "maximum": 1}
+    reason = {
+        "feature": {"type": "string", "enum": list(FEATURES_BY_NAME)},
+        "value": {"type": ["number", "string", "null"]},
+        "contribution": {
+            "type": "number",
+            "description": "How far the feature moves the probability from the baseline.",
+        },
+    }
+    return {
+        "prediction": {"type": "string", "enum": ["paid_off", "not_paid_off"]},
+        "probability_paid_off": probability,
+        "threshold": probability,
+        "feature_set": {"type": "string", "enum": list(FEATURE_SET_NAMES)},
+        "model_version": {"type": "string"},
+        "baseline_probability_paid_off": probability,
+        "reasons": {"type": "array", "items": _object(reason)},
+    }
+
+
+def _example_application() -> Schema:
+    return {
+        "amount": 96_000,
+        "duration": 24,
+        "payments": 4_000,
+        "account_age_days": 820,
+        "statement_frequency": "POPLATEK MESICNE",
+        "order_amount_mean_czk": 2_300,
+        "transaction_amount_mean_czk": 5_300,
+        "balance_mean_czk": 31_000,
+        "transaction_count": 120,
+        "card_type": "classic",
+        "district_salary_mean_czk": 9_000,
+        "gender": "F",
+        "age_years": 41,
+    }
+
+
+def _object(properties: Schema, required: list[str] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

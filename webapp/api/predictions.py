@@ -1,0 +1,65 @@
+"""The JSON API's views. Fields and answers are described in `openapi`."""
+
+import json
+
+import orjson
+from flask import Blueprint, Response, abort, request
+
+from webapp.api.json_text import NotJson, as_json, parse_json
+from webapp.api.openapi import description
+from webapp.app_state import app_state
+from webapp.batch.csv_file import read_csv, write_csv
+from webapp.batch.json_lines import read_json_lines, write_json_lines
+from webapp.batch.lines import BatchRejected, BatchTooLong
+from webapp.problems import problem
+from webapp.score_requests import score, score_batch
+from webapp.security.api_keys import require_api_key
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+CSV = "text/csv"
+JSON_LINES = ("application/x-ndjson", "application/jsonl")
+
+
+@api.get("/openapi.json")
+def openapi() -> Response:
+    """The API's description."""
+    text = json.dumps(description(with_keys=bool(app_state().settings.web_api_keys)))
+    return Response(text, mimetype="application/json")
+
+
+@api.post("/predictions")
+def predict() -> Response:
+    """Score one request."""
+    require_api_key(app_state().settings)
+    if request.mimetype != "application/json":
+        abort(415, "Send the fields as application/json.")
+    try:
+        body = parse_json(request.get_data(cache=False))
+    except NotJson as error:
+        return problem(400, f"The request {error}.")
+    if not isinstance(body, dict):
+        return problem(422, "The request must be one JSON object with the fields.")
+    answer = as_json(score(body, source="api"))
+    return Response(orjson.dumps(answer), mimetype="application/json")
+
+
+@api.post("/predictions/batch")
+def predict_batch() -> Response:
+    """Score many requests; a line that cannot be scored is answered with its problem."""
+    require_api_key(app_state().settings)
+    if request.mimetype != CSV and request.mimetype not in JSON_LINES:
+        abort(415, f"Send the lines as {CSV} or {JSON_LINES[0]}.")
+    data = request.get_data(cache=False)
+    try:
+        if request.mimetype == CSV:
+            batch = read_csv(data)
+            answers = write_csv(batch, score_batch(batch.lines))
+        else:
+            lines = read_json_lines(data)
+            answers = write_json_lines(lines, score_batch(lines))
+    except BatchTooLong as error:
+        return problem(413, str(error))
+    except BatchRejected as error:
+        return problem(422, str(error))
+    return Response(answers, mimetype=request.mimetype)

@@ -1,0 +1,1 @@
+"""Batches as text: CSV files and JSON lines, read into requests and written with their answers."""

@@ -1,0 +1,1 @@
+"""The pages people use: forms, answers, batches, history, the model card."""

@@ -1,0 +1,93 @@
+"""The model card of what is served, from the bundle alone."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, abort, render_template, send_from_directory
+
+from loan_pipeline.contracts.bundle import METRICS_FILE, Metric
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.scoring.scorer import Scorer
+from webapp.app_state import app_state
+from webapp.model_watch import NoModel
+
+model_page = Blueprint("model_page", __name__, url_prefix="/model")
+
+SAMPLES = {
+    "cross_validation": "Cross-validation: learned from some loans, tested on the others",
+    "out_of_time": "Out of time: learned from earlier loans, tested on later ones",
+}
+# The first ones are shown, the others are folded.
+METRICS = {
+    "roc_auc": "ROC AUC: a bad loan ranks below a good one",
+    "average_precision": "Average precision, of finding bad loans",
+    "brier": "Brier score: squared error of the probability",
+    "balanced_accuracy": "Balanced accuracy at the threshold",
+    "recall": "Bad loans found at the threshold",
+    "precision": "Bad loans among those refused",
+    "gini": "Gini",
+    "ks": "Kolmogorov-Smirnov distance",
+    "calibration_error": "Calibration error",
+    "calibration_bias": "Calibration bias: mean probability less share paid off",
+    "accuracy": "Accuracy",
+    "f1": "F1, of bad loans",
+    "mcc": "Matthews correlation",
+    "specificity": "Good loans accepted",
+}
+MAIN_METRICS = tuple(METRICS)[:6]
+# A picture must run nothing; Matplotlib styles its drawings inline.
+_PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+@model_page.get("")
+def show() -> str:
+    """Every model in use."""
+    models = app_state().models.loaded()
+    if not models:
+        for status in app_state().models.status().values():
+            raise NoModel(f"There is no model to describe: {status.problem}")
+    return render_template(
+        "model.html",
+        models=models,
+        status=app_state().models.status(),
+        words=_words,
+        samples=SAMPLES,
+        metric_names=METRICS,
+        split=_split,
+    )
+
+
+@model_page.get("/<feature_set>/pictures/<name>")
+def picture(feature_set: str, name: str) -> Response:
+    """One of the bundle's pictures."""
+    bundle = _scorer(feature_set).bundle
+    if name not in bundle.pictures:
+        abort(404, "The model has no such picture.")
+    response = send_from_directory(bundle.folder.absolute(), name, mimetype="image/svg+xml")
+    response.headers["Content-Security-Policy"] = _PICTURE_POLICY
+    return response
+
+
+@model_page.get("/<feature_set>/metrics.json")
+def metrics(feature_set: str) -> Response:
+    """The whole validation report."""
+    bundle = _scorer(feature_set).bundle
+    if METRICS_FILE not in bundle.manifest.files:
+        abort(404, "The model has no validation report.")
+    return send_from_directory(bundle.folder.absolute(), METRICS_FILE, mimetype="application/json")
+
+
+def _scorer(feature_set: str) -> Scorer:
+    if feature_set not in FEATURE_SET_NAMES:
+        abort(404, "There is no such model.")
+    return app_state().models.scorer(feature_set)
+
+
+def _words(name: str) -> str:
+    """A file's or metric's name as words."""
+    return name.removesuffix(".svg").replace("_", " ").replace("-", " ").capitalize()
+
+
+def _split(metrics: Mapping[str, Metric]) -> tuple[dict[str, Metric], dict[str, Metric]]:
+    """The main metrics in the page's order, and the others."""
+    main = {name: metrics[name] for name in MAIN_METRICS if name in metrics}
+    return main, {name: metric for name, metric in metrics.items() if name not in main}

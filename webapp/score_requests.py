@@ -1,0 +1,132 @@
+"""From a request's fields to a recorded answer, the same way for pages, API and batches."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from flask import g
+
+from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
+from loan_pipeline.scoring.requests import InputRejected, UnknownAccount
+from loan_pipeline.scoring.scorer import Prediction, Row
+from webapp.app_state import app_state
+from webapp.batch.lines import Line
+from webapp.recording.prediction_log import Answer
+from webapp.recording.request_log import seconds_so_far
+
+Fields = Mapping[str, object]
+_DURATIONS = (12, 24, 36, 48, 60)
+_SHARES_OF_AMOUNT = (0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+def feature_set_for(fields: Fields) -> FeatureSet:
+    """Which model a request is for: by account, or by the application's fields."""
+    return "behavioural" if "account_id" in fields else "application"
+
+
+def score(fields: Fields, *, source: str, visitor: str | None = None) -> Prediction:
+    """Score one request with its reasons, and record the answer.
+
+    Raises:
+        InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
+        UnknownAccount: the model does not know the account.
+        NoModel: nothing is released.
+        NotRecorded: the answer cannot be recorded, and must be.
+    """
+    scorer = app_state().models.scorer(feature_set_for(fields))
+    row = scorer.request_row(fields)
+    prediction = scorer.explain(row)
+    _record([Answer(prediction, fields, scorer.named(row))], source, visitor)
+    return prediction
+
+
+def score_batch(
+    lines: Sequence[Line], *, record: bool = True
+) -> list[Prediction | InputRejected | UnknownAccount]:
+    """Score many requests without reasons; what cannot be scored comes back as its error.
+
+    Args:
+        lines: requests by field, or why they cannot be read.
+        record: False for a preview.
+
+    Raises:
+        NoModel: nothing is released for a feature set that the batch needs.
+        NotRecorded: the answers cannot be recorded, and must be.
+    """
+    answers: list[Prediction | InputRejected | UnknownAccount | None] = [None] * len(lines)
+    rows: dict[FeatureSet, list[tuple[int, Fields, Row]]] = {}
+    for index, line in enumerate(lines):
+        fields = line.fields
+        if isinstance(fields, InputRejected):
+            answers[index] = fields
+            continue
+        name = feature_set_for(fields)
+        try:
+            row = app_state().models.scorer(name).request_row(fields)
+        except (InputRejected, UnknownAccount) as error:
+            answers[index] = error
+        else:
+            rows.setdefault(name, []).append((index, fields, row))
+    recorded = []
+    for name, indexed in rows.items():
+        scorer = app_state().models.scorer(name)
+        predictions = scorer.score_batch([row for _, _, row in indexed])
+        for (index, asked, row), prediction in zip(indexed, predictions, strict=True):
+            answers[index] = prediction
+            recorded.append(Answer(prediction, asked, scorer.named(row), lines[index].number))
+    if record and recorded:
+        _record(recorded, "batch", None)
+    return [answer for answer in answers if answer is not None]
+
+
+def _record(answers: Sequence[Answer], source: str, visitor: str | None) -> None:
+    state = app_state()
+    state.predictions.record(
+        answers,
+        source=source,
+        request_id=g.request_id,
+        milliseconds=1000 * seconds_so_far(),
+        visitor=visitor,
+    )
+    if state.settings.web_shipping == "before_answer":
+        state.shipper.ship_now()
+    for answer in answers:
+        state.metrics.prediction_answered(answer.prediction)
+
+
+def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[float | None]]]]:
+    """What other terms would score: nothing is recorded.
+
+    Returns:
+        Durations in months; amounts in CZK, each with its probabilities by duration, None where
+        the terms are out of bounds.
+    """
+    scorer = app_state().models.scorer(feature_set_for(fields))
+    asked_amount, asked_duration = (_number(fields[name]) for name in ("amount", "duration"))
+    amounts = sorted({_within_bounds(asked_amount * share) for share in _SHARES_OF_AMOUNT})
+    durations = sorted({*_DURATIONS, int(asked_duration)})
+    rows: list[Row] = []
+    cells: list[tuple[int, int]] = []
+    for amount in amounts:
+        for duration in durations:
+            other = {**fields, "amount": amount, "duration": duration}
+            other.pop("payments", None)
+            try:
+                rows.append(scorer.request_row(other))
+            except InputRejected:
+                continue
+            cells.append((amount, duration))
+    known: dict[tuple[int, int], float] = {}
+    if rows:
+        known = dict(zip(cells, scorer.probabilities(np.stack(rows)).tolist(), strict=True))
+    table = [(amount, [known.get((amount, months)) for months in durations]) for amount in amounts]
+    return durations, table
+
+
+def _within_bounds(amount: float) -> int:
+    limits = FEATURES_BY_NAME["amount"]
+    return int(min(max(round(amount), limits.minimum), limits.maximum))
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, (int, float))  # noqa: S101 - it was scored already
+    return float(value)

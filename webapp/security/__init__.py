@@ -1,0 +1,1 @@
+"""What protects the app: headers, keys, sessions, limits."""
