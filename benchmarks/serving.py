@@ -144,9 +144,9 @@ def _subject(folder: Path) -> _Subject:
     with closing(sqlite3.connect(path / ACCOUNTS_FILE)) as accounts:
         (account,) = accounts.execute("SELECT max(account_id) FROM account_features").fetchone()
     subject = _Subject(home, int(account), f"behavioural {path.name}")
-    predictor = settings.models_path / "behavioural" / "predictor"
+    scorer = Scorer(load_bundle(path))
+    predictor = settings.models_path / "behavioural" / scorer.manifest.training.predictor_id
     if predictor.exists() and importlib.util.find_spec("autogluon") is not None:
-        scorer = Scorer(load_bundle(path))
         row = scorer.account_row(subject.account, AMOUNT, DURATION)
         names = [feature.name for feature in scorer.bundle.features]
         subject.row = {

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from loan_pipeline.bank_commands import bank
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.settings import Settings, load_settings
@@ -38,6 +39,16 @@ _RECIPE = click.option(
     default="default",
     show_default=True,
     help="How to train.",
+)
+_HYPERPARAMETERS = click.option(
+    "--hyperparameters",
+    "hyperparameters_file",
+    type=click.Path(path_type=Path),
+    help="A recipe of your own in place of --recipe: AutoGluon's dictionary as JSON or YAML.",
+)
+_PRESETS = click.option("--presets", help="AutoGluon's preset for a recipe of your own.")
+_TIME_LIMIT = click.option(
+    "--time-limit", type=float, help="Seconds after which AutoGluon stops a training."
 )
 _TARGET = click.option(
     "--target",
@@ -67,11 +78,14 @@ def main() -> None:
         warnings.simplefilter("ignore")
 
 
+main.add_command(bank)
+
+
 @main.command()
 @click.option(
     "--source",
     default="",
-    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, mysql://… or ctu. "
+    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, env:NAME or ctu. "
     "Without it the bank keeps what it holds; an empty one gets the sample.",
 )
 @_RECIPE
@@ -114,6 +128,9 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
 )
 @_TARGET
 @_RECIPE
+@_HYPERPARAMETERS
+@_PRESETS
+@_TIME_LIMIT
 @click.option(
     "--exclude",
     multiple=True,
@@ -131,6 +148,9 @@ def backtest(
     feature_set: FeatureSet,
     target: str,
     recipe: str,
+    hyperparameters_file: Path | None,
+    presets: str | None,
+    time_limit: float | None,
     exclude: tuple[str, ...],
     seed: int,
     json_file: Path | None,
@@ -143,17 +163,18 @@ def backtest(
     from loan_pipeline.evaluation.rolling import rolling_origin
     from loan_pipeline.load_loans import load_loans
     from loan_pipeline.terminal import shown_on_terminal
-    from loan_pipeline.training.recipes import recipe as recipe_called
+    from loan_pipeline.training.own_recipe import chosen_recipe, read_hyperparameters
 
+    hyperparameters = read_hyperparameters(hyperparameters_file) if hyperparameters_file else None
     how: dict[str, Any] = {
         "feature_set": feature_set,
-        "chosen": recipe_called(recipe),
+        "chosen": chosen_recipe(recipe, hyperparameters, presets, time_limit),
         "target": target,
-        "excluded": exclude or Settings().excluded_features,
+        "excluded": exclude or load_settings().excluded_features,
         "seed": seed,
     }
     with shown_on_terminal():
-        loans = load_loans(source)
+        loans = load_loans(source, bastion=load_settings().bastion)
         if train_until:
             result = train_and_test(loans, train_until.date(), **how)
         elif rolling:
@@ -296,7 +317,7 @@ def serve(host: str | None, port: int) -> None:
 
     # A platform that sets PORT reaches it from outside; on one's own machine others must not.
     default = "0.0.0.0" if os.environ.get("PORT") else "127.0.0.1"  # noqa: S104
-    serve_app(Settings(), host or default, port)
+    serve_app(load_settings(), host or default, port)
 
 
 @main.command("dagster-home", hidden=True)

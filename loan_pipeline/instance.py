@@ -11,7 +11,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """Make sure that Dagster finds its home, and in it the project's `dagster.yaml`.
 
     Returns:
-        The folder; `DAGSTER_HOME` in the environment names it from now on.
+        The folder.
 
     Raises:
         LoanPipelineError: the project's `dagster.yaml` is not where the command was started.
@@ -30,5 +30,4 @@ def prepare_dagster_home(settings: Settings) -> Path:
             )
         link.unlink(missing_ok=True)
         link.symlink_to(ours)
-    os.environ["DAGSTER_HOME"] = str(home)
     return home

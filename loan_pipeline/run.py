@@ -7,16 +7,19 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
+from loan_pipeline.bank.open import open_bank
 from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
-from loan_pipeline.definitions import defs
-from loan_pipeline.defs.automation import whole_pipeline
+from loan_pipeline.definitions import build_defs
+from loan_pipeline.defs.jobs import STARTED_BY, fill_ops, training_ops, whole_pipeline
+from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.step_logger import STEP_LOGGER
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.instance import prepare_dagster_home
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import refuse_password
 from loan_pipeline.terminal import shown_on_terminal
 
 
@@ -25,11 +28,18 @@ class RunFailedError(LoanPipelineError):
 
 
 class RunSummary(BaseModel):
-    """What a finished run leaves behind."""
+    """What a finished run leaves behind.
+
+    Attributes:
+        bank: which database was read; without a secret.
+        lake: where snapshots, predictors and releases are.
+        home: where models are cached and Dagster's state is.
+    """
 
     run_id: str
     seconds: float
     home: str
+    bank: str
     lake: str
     example_account: int
     releases: dict[FeatureSet, BundleManifest]
@@ -39,43 +49,35 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
     """Run every asset in this process, on the instance that the UI shows.
 
     Raises:
-        RunFailedError: a step failed; the message is the step's own where a user can mend it.
+        RunFailedError: a step failed; the message is the step's own where a user can fix it.
     """
-    prepare_dagster_home(settings)
+    refuse_password(source)  # before Dagster keeps the run's configuration
+    home = prepare_dagster_home(settings)
     started = time.monotonic()
-    job = defs().resolve_job_def(whole_pipeline.name)
-    with dg.DagsterInstance.get() as instance, shown_on_terminal():
+    job = build_defs(settings).resolve_job_def(whole_pipeline.name)
+    with dg.DagsterInstance.from_config(str(home)) as instance, shown_on_terminal():
         result = job.execute_in_process(
-            run_config=_run_config(settings, source=source, recipe=recipe, target=target),
+            run_config=_run_config(source=source, recipe=recipe, target=target),
             instance=instance,
             raise_on_error=False,
-            tags={"loan_pipeline/started_by": "loan-pipeline run"},
+            tags={STARTED_BY: "loan-pipeline run"},
         )
     if not result.success:
-        raise RunFailedError(_failure_message(result))
-    releases = {
-        name: result.asset_value(dg.AssetKey([name, "release"])) for name in FEATURE_SET_NAMES
-    }
+        raise RunFailedError(failure_message(result))
+    releases = {name: result.asset_value(release_key(name)) for name in FEATURE_SET_NAMES}
     return RunSummary(
         run_id=result.run_id,
         seconds=time.monotonic() - started,
         home=str(settings.home),
+        bank=open_bank(settings).name,
         lake=settings.lake,
         example_account=_some_account(settings, result),
         releases=releases,
     )
 
 
-def _run_config(settings: Settings, *, source: str, recipe: str, target: str) -> dict[str, Any]:
-    training = {"config": {"recipe": recipe, "target": target}}
-    ops: dict[str, Any] = {f"{name}__predictor": training for name in FEATURE_SET_NAMES}
-    if settings.bank_managed:
-        ops["raw_tables"] = {"config": {"source": source}}
-    elif source:
-        raise RunFailedError(
-            f"LOAN_BANK_MANAGED=false says that the bank is only read, so it cannot be filled from "
-            f"{source}: leave --source out, or unset LOAN_BANK_MANAGED"
-        )
+def _run_config(*, source: str, recipe: str, target: str) -> dict[str, Any]:
+    ops = fill_ops(source) | training_ops(recipe=recipe, target=target)
     return {"loggers": {STEP_LOGGER: {}}, "ops": ops}
 
 
@@ -86,7 +88,7 @@ def _some_account(settings: Settings, result: dg.ExecuteInProcessResult) -> int:
     return int(accounts["account_id"].min())
 
 
-def _failure_message(result: dg.ExecuteInProcessResult) -> str:
+def failure_message(result: dg.ExecuteInProcessResult) -> str:
     """What failed, in the words of the check or step that did; the release stays as it was."""
     failed = [
         f"the check «{check.check_name}» of {check.asset_key.to_user_string()} failed: "
@@ -94,16 +96,17 @@ def _failure_message(result: dg.ExecuteInProcessResult) -> str:
         for check in result.get_asset_check_evaluations()
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
-    # A step that a check has stopped has nothing to add.
+    # A step whose check failed has nothing to add.
     for event in [] if failed else result.all_node_events:
         if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
             continue
         error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        # Our own errors say what to do; what caused them does not.
+        while error and error.cause and not error.message.startswith("loan_pipeline."):
             error = error.cause
         step = (event.step_key or "").replace("__", " ").replace("_", " ")
         if error is not None:
-            # Ours are written for people; a stranger's keeps the name of its type.
+            # Ours are written for people; a library's keeps the name of its type.
             words = re.sub(r"^loan_pipeline\.[\w.]+: ", "", error.message.strip())
             failed.append(f"the step «{step}» failed: {words}")
     if not failed:
@@ -156,13 +159,14 @@ def summary_lines(summary: RunSummary) -> list[str]:
         "  In brackets: 95 % intervals.",
         "",
         "Where things are",
-        f"  bank, models, Dagster's state  {summary.home}",
-        f"  snapshots, features, releases  {summary.lake}",
+        f"  the bank that was read             {summary.bank}",
+        f"  snapshots, predictors, releases    {summary.lake}",
+        f"  cached models and Dagster's state  {summary.home}",
         "",
         "What to do next",
-        "  make up                        Dagster's UI with this run in it, and the web form",
-        "  make run SOURCE=DIR            the same on PKDD'99 files",
+        "  make up                            Dagster's UI with this run in it, and the web form",
+        "  make run SOURCE=DIR                the same on PKDD'99 files",
         f"  loan-pipeline score --account {summary.example_account} --amount 96000 --duration 24",
-        "                                 in .venv/bin: score an applicant from the terminal",
+        "                                     in .venv/bin: score an applicant from the terminal",
     ]
     return lines

@@ -46,17 +46,23 @@ class Settings(BaseSettings):
         database_url: `mysql+pymysql://user:password@host/database`; the embedded bank without it.
         lake_url: `file:///folder` or `s3://bucket/prefix`; a folder in `home` without it.
         allow_pickles: train, release and serve recipes without an ONNX form.
+        currency: the ISO code that labels and messages give amounts in.
         bank_managed: False where the bank is the system of record, which we never write.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="LOAN_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="LOAN_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Path("var")
     database_url: SecretStr | None = None
     lake_url: str = ""
     bank_managed: bool = True
+    currency: str = Field(default="CZK", pattern=r"^[A-Z]{3}$")
 
     rds_instance: str | None = None
     export_role_arn: str | None = None
@@ -67,6 +73,7 @@ class Settings(BaseSettings):
     keep_snapshots: int = Field(default=5, ge=1)
     keep_db_snapshots: int = Field(default=1, ge=0)
     keep_releases: int = Field(default=5, ge=1)
+    keep_predictors: int = Field(default=3, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
     excluded_features: Annotated[tuple[str, ...], NoDecode] = ()  # of training and whatever follows
@@ -98,6 +105,8 @@ class Settings(BaseSettings):
     def _known_scheme(cls, url: str) -> str:
         if url and not url.startswith(("file://", "s3://")):
             raise ValueError("LOAN_LAKE_URL must start with file:// or s3://")
+        if url.startswith("s3://") and "@" in url:
+            raise ValueError("LOAN_LAKE_URL takes no login: AWS's own variables hold the keys")
         return url.rstrip("/")
 
     @cached_property
@@ -112,5 +121,5 @@ class Settings(BaseSettings):
 
     @property
     def models_path(self) -> Path:
-        """Where trained predictors are kept."""
+        """Where predictors are trained, and cached when they come from the lake."""
         return self.home / "models"

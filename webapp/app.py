@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from loan_pipeline.contracts.features import FEATURES_BY_NAME
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
@@ -44,7 +45,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=_DAY,
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.context_processor(lambda: {"asset": _asset})
+    currency = FEATURES_BY_NAME["amount"].unit
+    app.context_processor(lambda: {"asset": _asset, "currency": currency})
     state = app.extensions[EXTENSION] = _state(settings)
     request_log.init_app(app, state.metrics)  # first: what follows has a request id
     headers.init_app(app)

@@ -19,7 +19,7 @@ class AppState:
     """One per app.
 
     Attributes:
-        draining: set once the server was told to stop and takes new requests for a while only.
+        draining: set when the server is about to stop.
     """
 
     settings: Settings

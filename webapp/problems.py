@@ -4,9 +4,11 @@ import json
 import logging
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import NotRequired
 
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from typing_extensions import TypedDict  # pydantic wants it so below Python 3.12
 from werkzeug.exceptions import (
     HTTPException,
     MethodNotAllowed,
@@ -22,6 +24,25 @@ from webapp.recording.prediction_log import NotRecorded
 from webapp.recording.shipping import NotShipped
 
 logger = logging.getLogger(__name__)
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(TypedDict):
+    """An error of the API (RFC 9457); `errors` where it is about fields."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: NotRequired[str | None]
+    errors: NotRequired[list[FieldProblem]]
+
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_SECONDS = "30"
@@ -43,15 +64,16 @@ def problem(
     status: int, detail: str, *, title: str | None = None, errors: Iterable[Problem] = ()
 ) -> Response:
     """An error of the API."""
-    body: dict[str, object] = {
+    body: ProblemDocument = {
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "request_id": g.get("request_id"),
     }
-    if listed := [{"field": error.field, "message": error.message} for error in errors]:
-        body["errors"] = listed
+    fields = [FieldProblem(field=error.field, message=error.message) for error in errors]
+    if fields:
+        body["errors"] = fields
     return Response(json.dumps(body), status, mimetype=PROBLEM_JSON)
 
 

@@ -97,7 +97,7 @@ def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[float |
     """What other terms would score: nothing is recorded.
 
     Returns:
-        Durations in months; amounts in CZK, each with its probabilities by duration, None where
+        Durations in months; amounts, each with its probabilities by duration, None where
         the terms are out of bounds.
     """
     scorer = app_state().models.scorer(feature_set_for(fields))

@@ -15,6 +15,7 @@ A bundle is a folder `releases/<feature set>/<version>/` in the store:
     accounts.sqlite    behavioural only: table account_features(account_id INTEGER PRIMARY KEY,
                        one REAL column per feature of origin "account", codes by their number)
     metrics.json       the validation report behind `metrics`
+    verdict.json       what the release gate found (`contracts.verdict.CandidateVerdict`)
     *.svg              the model page's pictures
 
 `releases/<feature set>/latest.json` holds {"version": …} and is replaced atomically.
@@ -27,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from loan_pipeline.contracts.features import FeatureSet
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2  # 1 did not name what a bundle was made from
 ONNX_INPUT = "features"
 ONNX_OUTPUT = "probability_paid_off"
 ONNX_EXPLAINED = "explained_rows"
@@ -36,12 +37,29 @@ ONNX_SLOPE = "slope"
 ONNX, AUTOGLUON = "onnx", "autogluon"  # kinds of models
 ACCOUNTS_FILE = "accounts.sqlite"
 METRICS_FILE = "metrics.json"
+VERDICT_FILE = "verdict.json"
 MANIFEST_FILE = "manifest.json"
+RELEASES = "releases"
 
 
 def model_file(kind: str) -> str:
     """The name of the file that holds a model of that kind."""
     return f"model.{kind}"
+
+
+def releases_folder(name: FeatureSet) -> str:
+    """Where the releases of a feature set are, each in a folder called by its version."""
+    return f"{RELEASES}/{name}"
+
+
+def release_key(name: FeatureSet, version: str, file: str = MANIFEST_FILE) -> str:
+    """Where one file of a release is, its manifest unless another is named."""
+    return f"{releases_folder(name)}/{version}/{file}"
+
+
+def latest_release_key(name: FeatureSet) -> str:
+    """Where the pointer to the current release is."""
+    return f"{releases_folder(name)}/latest.json"
 
 
 class BundleFile(BaseModel):
@@ -57,7 +75,7 @@ class BundleFeature(BaseModel):
     """One model input, with the values that explanations compare against.
 
     Attributes:
-        baseline: the model's number for the typical paid-off loan (the reasons' zero).
+        baseline: the model's number for the reference loan (the reasons' zero).
         quantiles: the training loans' 0, 10, … 100 % quantiles (nulls left out), for drift.
         null_share: share of training loans without a value.
     """
@@ -65,17 +83,30 @@ class BundleFeature(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    baseline: float | None  # None where the typical value is null
+    baseline: float | None  # None where the reference loan has no value
     quantiles: tuple[float, ...]
     null_share: float
 
 
 class Training(BaseModel):
-    """What the model learned from."""
+    """What the model learned from, and the records it was made from.
+
+    Attributes:
+        snapshot_id: the snapshot behind the loans and the looked-up accounts.
+        predictor_id: the predictor in the lake that the model was exported from.
+        metrics_id: the metrics that were measured of it.
+        loan_features_id: the table of loans.
+        account_features_id: the table of looked-up accounts; None where nothing is looked up.
+        run_id: the Dagster run that trained it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     snapshot_id: str
+    predictor_id: str
+    metrics_id: str
+    loan_features_id: str
+    account_features_id: str | None = None
     run_id: str
     recipe: str
     target: Literal["observed", "finished"]

@@ -14,7 +14,7 @@ class SnapshotFile(BaseModel):
     key: str
     rows: int
     bytes: int
-    sha256: str | None = None  # None where the exporter is RDS, which tells none
+    sha256: str | None = None  # None where the exporter is RDS, which gives none
 
 
 class SnapshotTable(BaseModel):

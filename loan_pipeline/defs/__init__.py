@@ -1,1 +1,1 @@
-"""Dagster objects only, thin: each calls plain functions of the rooms below."""
+"""Dagster objects only, thin: each calls plain functions of the packages below."""

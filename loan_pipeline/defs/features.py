@@ -1,53 +1,138 @@
-"""The two feature tables: loans as of their own dates, accounts as of the snapshot."""
+"""The two feature tables: loans as of their own dates, accounts as of the snapshot; their rules."""
+
+from collections.abc import Callable, Iterator
 
 import dagster as dg
+import pandas as pd
 
-from loan_pipeline.contracts.features import FEATURES_BY_NAME
+from loan_pipeline.code_revision import code_revision
+from loan_pipeline.contracts.features import FEATURES, Feature
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.defs.resources import LakeResource
-from loan_pipeline.features.engine import feature_batches
-from loan_pipeline.lake.feature_tables import FeatureTable, write_feature_table
-from loan_pipeline.settings import Settings
+from loan_pipeline.contracts.verdict import FeatureTableVerdict
+from loan_pipeline.defs.checks import check_results, check_specs
+from loan_pipeline.defs.columns import column_lineage, feature_columns, traced_columns
+from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.resources import FeatureEngineResource
+from loan_pipeline.features.engine import feature_batches, snapshot_tables
+from loan_pipeline.lake.feature_tables import (
+    FeatureTable,
+    read_feature_table,
+    read_table_of_snapshot,
+    write_feature_table,
+)
+from loan_pipeline.lake.protocol import Store
+from loan_pipeline.lake.snapshot import list_snapshots
+from loan_pipeline.quality.features import feature_table_checks
+from loan_pipeline.quality.verdicts import require_snapshot_passed, write_table_verdict
 
 GROUP = "features"
+ACCOUNT_FEATURES = tuple(feature for feature in FEATURES if feature.origin == "account")
 
 
-def _materialise(
-    name: str, snapshot: SnapshotManifest, lake: LakeResource
-) -> dg.MaterializeResult[FeatureTable]:
-    store, master = lake.open(), Settings().spark_master
-    with feature_batches(store, snapshot, name, master) as batches:
-        table = write_feature_table(store, name, snapshot, batches)
-    described = [
-        dg.TableColumn(column, description=FEATURES_BY_NAME[column].label)
-        if column in FEATURES_BY_NAME
-        else dg.TableColumn(column)
-        for column in table.columns
-    ]
-    return dg.MaterializeResult(
-        value=table,
-        metadata={
-            "dagster/row_count": table.rows,
-            "dagster/column_schema": dg.TableSchema(columns=described),
-            "engine": f"Spark at {master}" if master else "DuckDB",
-            "snapshot_id": table.snapshot_id,
-            "as_of": table.as_of.isoformat(),
-            "key": table.key,
-        },
+def _loans(_store: Store, snapshot: SnapshotManifest) -> int:
+    return snapshot.tables["loan"].rows
+
+
+def _open_accounts(store: Store, snapshot: SnapshotManifest) -> int:
+    """How many accounts were opened before the snapshot's as-of date."""
+    with snapshot_tables(store, snapshot) as tables:
+        account = tables["account"]
+        return int(account.filter(account.date < snapshot.as_of).count().to_pyarrow().as_py())
+
+
+def _previous(store: Store, name: str, snapshot: SnapshotManifest) -> pd.DataFrame | None:
+    """The table of the newest earlier snapshot of the same bank that still has one."""
+    for other in list_snapshots(store):
+        same = (other.bank, other.source) == (snapshot.bank, snapshot.source)
+        if other.created_at < snapshot.created_at and same:
+            table = read_table_of_snapshot(store, name, other.snapshot_id)
+            if table is not None:
+                return table
+    return None
+
+
+def _feature_table(
+    name: str,
+    key: str,
+    features: tuple[Feature, ...],
+    expected_rows: Callable[[Store, SnapshotManifest], int],
+    description: str,
+) -> dg.AssetsDefinition:
+    """The asset of one feature table, with its checks."""
+    asset_key, what = dg.AssetKey(name), key.removesuffix("_id")
+    rules = {
+        f"one_row_per_{what}": f"Every {what} known as of the snapshot, each once.",
+        "values": "Nulls, codes and ranges are as the contract says.",
+        "drift": "Each feature against the snapshot before; only a warning.",
+    }
+
+    @dg.asset(
+        key=asset_key,
+        group_name=GROUP,
+        kinds={"ibis", "parquet", "store"},
+        check_specs=check_specs(asset_key, rules, warnings=["drift"]),
+        metadata={"dagster/column_schema": feature_columns(name)},
+        description=description,
     )
+    def feature_table(
+        snapshot: SnapshotManifest, lake: LakeResource, engine: FeatureEngineResource
+    ) -> Iterator[dg.MaterializeResult[FeatureTable]]:
+        store, master = lake.open(), engine.spark_master or None
+        require_snapshot_passed(store, snapshot.snapshot_id)
+        with feature_batches(store, snapshot, name, master) as batches:
+            table = write_feature_table(store, name, snapshot, batches)
+        checks = feature_table_checks(
+            read_feature_table(store, table),
+            key,
+            features,
+            expected_rows(store, snapshot),
+            _previous(store, name, snapshot),
+        )
+        verdict = FeatureTableVerdict(
+            table=name,
+            table_id=table.table_id,
+            snapshot_id=table.snapshot_id,
+            checks=checks,
+            code_revision=code_revision(),
+        )
+        write_table_verdict(store, verdict)
+        yield dg.MaterializeResult(
+            value=table,
+            metadata={
+                "dagster/row_count": table.rows,
+                "engine": f"Spark at {master}" if master else "DuckDB",
+                "snapshot_id": table.snapshot_id,
+                "table_id": table.table_id,
+                "as_of": table.as_of.isoformat(),
+                "key": table.key,
+                "dagster/column_schema": traced_columns(name),
+                "dagster/column_lineage": column_lineage(name),
+            },
+            check_results=check_results(asset_key, checks),
+        )
+
+    return feature_table
 
 
-@dg.asset(group_name=GROUP, kinds={"ibis", "parquet"})
-def loan_features(
-    snapshot: SnapshotManifest, lake: LakeResource
-) -> dg.MaterializeResult[FeatureTable]:
-    """One row per loan: what was known strictly before its date, and its status."""
-    return _materialise("loan_features", snapshot, lake)
-
-
-@dg.asset(group_name=GROUP, kinds={"ibis", "parquet"})
-def account_features(
-    snapshot: SnapshotManifest, lake: LakeResource
-) -> dg.MaterializeResult[FeatureTable]:
-    """One row per account: what is known as of the snapshot, looked up when one is scored."""
-    return _materialise("account_features", snapshot, lake)
+@dg.definitions
+def feature_tables() -> dg.Definitions:
+    """Both tables."""
+    return dg.Definitions(
+        assets=[
+            _feature_table(
+                "loan_features",
+                "loan_id",
+                FEATURES,
+                _loans,
+                "One row per loan: what was known strictly before its date, and its status.",
+            ),
+            _feature_table(
+                "account_features",
+                "account_id",
+                ACCOUNT_FEATURES,
+                _open_accounts,
+                "One row per account: what is known as of the snapshot, looked up when one is "
+                "scored.",
+            ),
+        ]
+    )

@@ -1,17 +1,20 @@
-"""The bank's eight raw tables: filled here, or only observed where the bank is not ours."""
+"""The bank's eight raw tables, which Dagster watches and never writes, and the contract on them.
+
+What fills them is `bank`.
+"""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from loan_pipeline.bank.observe import observe
-from loan_pipeline.bank.protocol import Bank
-from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
+from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.defs.checks import check_result
 from loan_pipeline.defs.resources import BankResource
-from loan_pipeline.settings import Settings
-from loan_pipeline.sources.open import open_source
+from loan_pipeline.quality.snapshots import contract_check
+from loan_pipeline.quality.tables import violations
 
 GROUP = "bank"
+BANK = dg.AssetKey("bank")
 
 
 def raw_key(table: Table) -> dg.AssetKey:
@@ -19,77 +22,53 @@ def raw_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(["raw", table.name])
 
 
-def _spec(table: Table) -> dg.AssetSpec:
-    columns = dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.kind,
-                column.meaning,
-                dg.TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in table.columns
-        ]
+RAW_KEYS = [raw_key(table) for table in TABLES]
+
+
+def _column(column: Column) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(
+        nullable=column.nullable,
+        other=[f"one of {', '.join(column.codes)}"] if column.codes else None,
     )
+    return dg.TableColumn(column.name, column.kind, column.meaning, constraints)
+
+
+def _spec(table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         raw_key(table),
         group_name=GROUP,
-        kinds={"mariadb"},
+        deps=[BANK],
+        kinds={"database"},
         description=f"{table.meaning.capitalize()}.",
-        metadata={"dagster/column_schema": columns},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(columns=[_column(c) for c in table.columns])
+        },
     )
 
 
-class FillConfig(dg.Config):
-    """Where the bank is filled from.
-
-    Attributes:
-        source: `sample`, a folder of PKDD'99 files, `FILE.sql`, `mysql://…` or `ctu`. Empty: the
-            bank keeps what it holds, and an empty bank is filled with the sample.
-    """
-
-    source: str = ""
-
-
-def _fill_where_asked(context: dg.AssetExecutionContext, bank: Bank, source: str) -> None:
-    if source or not bank.exists():
-        chosen = open_source(source or "sample")
-        context.log.info("filling the %s from %s", bank.name, chosen.name)
-        bank.fill(chosen)
-    else:
-        context.log.info("the %s keeps what it holds", bank.name)
-
-
-def _observed(bank: Bank) -> Iterator[tuple[Table, dict[str, dg.MetadataValue]]]:
-    for name, seen in observe(bank).items():
-        metadata: dict[str, dg.MetadataValue] = {
-            "dagster/row_count": dg.MetadataValue.int(seen.rows)
-        }
-        if seen.newest is not None:
-            metadata["newest"] = dg.MetadataValue.text(seen.newest.isoformat())
-        yield TABLES_BY_NAME[name], metadata
-
-
-@dg.multi_asset(name="raw_tables", specs=[_spec(table) for table in TABLES])
-def raw_tables(
-    context: dg.AssetExecutionContext, config: FillConfig, bank: BankResource
-) -> Iterator[dg.MaterializeResult[None]]:
-    """All tables in one step: they are filled together or not at all."""
-    opened = bank.open()
-    _fill_where_asked(context, opened, config.source)
-    for table, metadata in _observed(opened):
-        yield dg.MaterializeResult(asset_key=raw_key(table), metadata=metadata)
-
-
-@dg.multi_observable_source_asset(name="raw_tables", specs=[_spec(table) for table in TABLES])
-def observed_raw_tables(bank: BankResource) -> Iterator[dg.ObserveResult]:
-    """The tables of a bank that is the system of record: looked at, never written."""
-    for table, metadata in _observed(bank.open()):
-        yield dg.ObserveResult(asset_key=raw_key(table), metadata=metadata)
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "contract",
+            asset=key,
+            blocking=True,
+            additional_deps=[BANK],  # so that a run asks after it has filled
+            description="Types, keys, references, codes, ranges, nulls as the contract says.",
+        )
+        for key in RAW_KEYS
+    ]
+)
+def raw_tables_contract(bank: BankResource) -> Iterator[dg.AssetCheckResult]:
+    """All tables in one consistent read, by SQL inside the database."""
+    found = violations(bank.open())
+    for table in TABLES:
+        of_table = [violation for violation in found if violation.table == table.name]
+        yield check_result(raw_key(table), contract_check(of_table))
 
 
 @dg.definitions
 def raw() -> dg.Definitions:
-    """The tables as LOAN_BANK_MANAGED says."""
-    assets = raw_tables if Settings().bank_managed else observed_raw_tables
-    return dg.Definitions(assets=[assets])
+    """The tables with their check."""
+    return dg.Definitions(
+        assets=[_spec(table) for table in TABLES], asset_checks=[raw_tables_contract]
+    )

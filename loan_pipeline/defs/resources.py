@@ -1,70 +1,111 @@
-"""What assets get handed: the bank, the lake, and where small results are kept.
+"""What assets are handed: bank, lake, feature engine, predictors, release policy.
 
-Settings are read when a run starts, never while definitions load.
+Built from the settings once, when an entry point builds the definitions; connections are made when
+a step asks for them.
 """
 
-import json
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel
+from dagster_aws.rds import RDSResource
+from pydantic import Field
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
-from loan_pipeline.lake.open import open_store
-from loan_pipeline.lake.protocol import Store
+from loan_pipeline.contracts.predictor import PredictorManifest
+from loan_pipeline.defs.io_manager import RecordIOManager
+from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.features.spark import stop_spark
+from loan_pipeline.lake.rds.export import RdsExport
 from loan_pipeline.settings import Settings
+from loan_pipeline.training.predictor import TrainedPredictor
+from loan_pipeline.training.predictor_store import cached_path, open_predictor
 
 
 class BankResource(dg.ConfigurableResource[Bank]):
-    """The bank's database, as LOAN_DATABASE_URL names it; the embedded bank without one."""
+    """The bank's database: MariaDB where the settings name one, else the embedded file."""
+
+    # The settings keep the address: its password must not stand in a resource's configuration,
+    # which the UI shows.
+    settings: dg.ResourceDependency[Settings]
+    managed: bool = Field(
+        default=True,
+        description="false: the bank is the system of record, which is read and never written.",
+    )
 
     def open(self) -> Bank:
         """Give the bank; connections are made when it is read or filled."""
-        return open_bank(Settings())
+        return open_bank(self.settings)
+
+    def rds_export(self, db_snapshot: str | None) -> RdsExport | None:
+        """The export that RDS makes of the bank; None where it is read directly."""
+        if self.settings.rds_instance is None:
+            return None
+        return RdsExport.from_settings(self.settings, db_snapshot=db_snapshot)
 
 
-class LakeResource(dg.ConfigurableResource[Store]):
-    """The store that LOAN_LAKE_URL names; a folder in LOAN_HOME without one."""
+class FeatureEngineResource(dg.ConfigurableResource[None]):
+    """Where features are computed."""
 
-    def open(self) -> Store:
-        """Give the store."""
-        return open_store(Settings().lake)
-
-
-class ReferenceIOManager(dg.ConfigurableIOManager):
-    """Keeps what an asset hands to the next one: a small record, as JSON in the lake.
-
-    Tables, models and bundles are written by the rooms themselves; the record names them. An asset
-    can thus be run again alone in the UI, on another day and in another process.
-    """
-
-    def handle_output(self, context: dg.OutputContext, obj: BaseModel | None) -> None:
-        """Write the record; an asset that hands on nothing has none."""
-        if obj is None:
-            return
-        key = _reference_key(context.asset_key)
-        open_store(Settings().lake).write(key, obj.model_dump_json(indent=1).encode())
-
-    def load_input(self, context: dg.InputContext) -> BaseModel:
-        """Read the record as the type that the input is annotated with."""
-        record_type: type[BaseModel] = context.dagster_type.typing_type
-        if not issubclass(record_type, BaseModel):
-            raise TypeError(f"{context.asset_key} is read as {record_type}, not as a record")
-        text = open_store(Settings().lake).read(_reference_key(context.asset_key))
-        return record_type.model_validate(json.loads(text))
-
-
-def _reference_key(asset: dg.AssetKey) -> str:
-    return f"assets/{'/'.join(asset.path)}.json"
-
-
-@dg.definitions
-def resources() -> dg.Definitions:
-    """Resources by the names that assets ask for."""
-    return dg.Definitions(
-        resources={
-            "bank": BankResource(),
-            "lake": LakeResource(),
-            "io_manager": ReferenceIOManager(),
-        }
+    spark_master: str = Field(
+        default="", description="Spark's master, such as local[*]; empty: DuckDB in this process."
     )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Stop the Spark session that the run's tables shared."""
+        stop_spark()
+
+
+class PredictorsResource(dg.ConfigurableResource[None]):
+    """How predictors are trained and kept: in the lake, with a cache on this machine."""
+
+    lake: LakeResource
+    cache: str = Field(description="Folder of this machine where predictors are unpacked.")
+    keep: int = Field(default=3, ge=1, description="How many predictors of a feature set stay.")
+    excluded_features: list[str] = Field(
+        default=[], description="Features that no model may see, as LOAN_EXCLUDED_FEATURES says."
+    )
+
+    def path(self, manifest: PredictorManifest) -> Path:
+        """Where a predictor is on this machine, once it was trained here or opened."""
+        return cached_path(Path(self.cache), manifest.feature_set, manifest.predictor_id)
+
+    def open(self, manifest: PredictorManifest) -> TrainedPredictor:
+        """A predictor, fetched and verified where this machine does not have it."""
+        return open_predictor(self.lake.open(), manifest, Path(self.cache))
+
+
+class ReleasePolicyResource(dg.ConfigurableResource[None]):
+    """What a release must satisfy, and how many are kept."""
+
+    minimum_roc_auc: float = Field(
+        default=0.6, description="A lower out-of-time ROC AUC is not released."
+    )
+    keep: int = Field(default=5, ge=1, description="How many releases of a feature set stay.")
+    allow_pickles: bool = Field(
+        default=False, description="Release and open recipes that have no ONNX form."
+    )
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Every resource, by the name that assets ask for."""
+    lake = LakeResource(url=settings.lake, keep_snapshots=settings.keep_snapshots)
+    return {
+        "bank": BankResource(settings=settings, managed=settings.bank_managed),
+        "lake": lake,
+        "rds": RDSResource(),  # with AWS's own variables
+        "engine": FeatureEngineResource(spark_master=settings.spark_master or ""),
+        "predictors": PredictorsResource(
+            lake=lake,
+            cache=str(settings.models_path),
+            keep=settings.keep_predictors,
+            excluded_features=list(settings.excluded_features),
+        ),
+        "policy": ReleasePolicyResource(
+            minimum_roc_auc=settings.minimum_roc_auc,
+            keep=settings.keep_releases,
+            allow_pickles=settings.allow_pickles,
+        ),
+        "io_manager": RecordIOManager(lake=lake),
+    }

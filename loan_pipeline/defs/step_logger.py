@@ -1,4 +1,4 @@
-"""Hands Dagster's step events to whoever watches the run's progress."""
+"""Passes Dagster's step events to the display that shows a run's progress."""
 
 import logging
 

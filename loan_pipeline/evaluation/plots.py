@@ -4,7 +4,7 @@ Drawn for the run's log and the model page alike; figures come from `metrics`.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -138,6 +138,22 @@ def importance_bars(
             ecolor=INK,
         )
         axes.set(xlabel="loss of ROC AUC when shuffled")
+    return answer()
+
+
+def profit(curve: Mapping[str, Any]) -> str:
+    """Profit over thresholds, as `profit_curve` gives it, with the model's threshold marked."""
+    prices = curve["prices"]
+    with picture() as (axes, answer):
+        millions = [value / 1e6 for value in curve["profit_czk"]]
+        axes.plot(curve["thresholds"], millions, c=GOOD)
+        at = curve["threshold"]
+        axes.axvline(at, c=BAD, lw=1, ls="--", label=f"the model's threshold: {at:.2f}")
+        best = curve["best_threshold"]
+        axes.axvline(best, c=OTHER, lw=1, ls=":", label=f"the most profitable: {best:.2f}")
+        axes.set(xlabel="threshold of the probability", ylabel="profit, million CZK")
+        title = f"{prices['margin']:.0%} earned, {prices['loss_given_default']:.0%} lost"
+        axes.legend(loc="lower left", title=title)
     return answer()
 
 

@@ -41,7 +41,7 @@ def new_snapshot_id(now: datetime | None = None) -> str:
 
 
 def own_id_time(snapshot_id: str) -> datetime | None:
-    """When this pipeline made the id; None for an id that somebody else chose."""
+    """When this pipeline made the id; None for an id of another system."""
     match = _OWN_ID.fullmatch(snapshot_id)
     return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC) if match else None
 

@@ -1,17 +1,17 @@
 """What a feature table must look like: rows, nulls, ranges and codes, and drift between snapshots.
 
-Plain functions on data frames as `loan_features` and `serving_features` give them; Dagster's
-checks call them.
+Plain functions on data frames as the builder makes them. Where their verdict is kept belongs to
+`verdicts`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from loan_pipeline.contracts.features import Feature
+from loan_pipeline.contracts.verdict import Check, Problem
 
 DRIFT_WARNING = 0.25  # population stability index; the customary sign of a shifted population
 _BINS = 10
@@ -21,19 +21,60 @@ _SMALLEST_SHARE = 1e-4  # so that an empty bin gives a large index, not an infin
 Numbers = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one column.
+def feature_table_checks(
+    frame: pd.DataFrame,
+    key: str,
+    features: Sequence[Feature],
+    expected_rows: int,
+    previous: pd.DataFrame | None,
+) -> tuple[Check, ...]:
+    """Every rule about a feature table: `one_row_per_…`, `values`, and the warning `drift`.
 
-    Attributes:
-        column: a feature or a key.
-        text: what is wrong, in how many rows, and the first of them.
-        rows: how many rows are wrong.
+    Args:
+        frame: the table.
+        key: "loan_id" or "account_id".
+        features: those that it must hold.
+        expected_rows: how many loans or accounts the snapshot knows.
+        previous: the same table of an earlier snapshot of this bank, where there is one.
     """
+    what = key.removesuffix("_id")
+    return (
+        Check.of_problems(
+            f"one_row_per_{what}",
+            tuple(key_problems(frame, key, expected_rows)),
+            f"{len(frame):,} rows, one per {what}.",
+        ),
+        Check.of_problems(
+            "values",
+            tuple(value_problems(frame, key, features)),
+            "Every value is within the contract.",
+        ),
+        drift_check(previous, frame, features),
+    )
 
-    column: str
-    text: str
-    rows: int
+
+def drift_check(
+    previous: pd.DataFrame | None, current: pd.DataFrame, features: Sequence[Feature]
+) -> Check:
+    """A warning: populations shift for good reasons too, and the gate judges the model itself."""
+    if previous is None:
+        nothing = "There is no earlier table of this bank to compare with."
+        return Check(name="drift", passed=True, says=nothing, blocking=False)
+    shifts = drift(previous, current, [one for one in features if one.name in previous])
+    return Check.of_problems(
+        "drift",
+        tuple(
+            Problem(place=name, text=f"has a population stability index of {shift:.2f}")
+            for name, shift in shifts.items()
+            if shift > DRIFT_WARNING
+        ),
+        f"No feature's population stability index is above {DRIFT_WARNING}.",
+        blocking=False,
+    ).model_copy(
+        update={
+            "figures": {"largest_population_stability_index": max(shifts.values(), default=0.0)}
+        }
+    )
 
 
 def key_problems(frame: pd.DataFrame, key: str, expected_rows: int) -> list[Problem]:
@@ -49,8 +90,13 @@ def key_problems(frame: pd.DataFrame, key: str, expected_rows: int) -> list[Prob
     if repeated.any():
         problems.append(_problem(frame, key, key, repeated, "is repeated"))
     if len(frame) != expected_rows:
-        text = f"{len(frame):,} rows, but the bank has {expected_rows:,}"
-        problems.append(Problem(key, text, abs(len(frame) - expected_rows)))
+        problems.append(
+            Problem(
+                place=key,
+                text=f"has {len(frame):,} rows, but the snapshot knows {expected_rows:,}",
+                rows=abs(len(frame) - expected_rows),
+            )
+        )
     return problems
 
 
@@ -65,7 +111,8 @@ def value_problems(frame: pd.DataFrame, key: str, features: Iterable[Feature]) -
     problems = []
     for feature in features:
         if feature.name not in frame:
-            problems.append(Problem(feature.name, "is missing from the table", len(frame)))
+            missing = "is missing from the table"
+            problems.append(Problem(place=feature.name, text=missing, rows=len(frame)))
             continue
         values = frame[feature.name]
         nulls = values.isna()
@@ -108,7 +155,8 @@ def _problem(frame: pd.DataFrame, key: str, column: str, wrong: pd.Series, text:
             f"{key} {name}: {value}" for name, value in zip(first[key], values, strict=True)
         )
     rows = int(wrong.sum())
-    return Problem(column, f"{text} in {rows:,} of {len(frame):,} rows ({examples})", rows)
+    text = f"{text} in {rows:,} of {len(frame):,} rows ({examples})"
+    return Problem(place=column, text=text, rows=rows)
 
 
 def _numbers(values: pd.Series, feature: Feature) -> Numbers:

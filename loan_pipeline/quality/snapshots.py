@@ -1,7 +1,7 @@
 """What a snapshot must satisfy before anything is built on it, as plain functions.
 
-Each answers a list of problems in words, empty where there are none. The contract's rules on rows
-live with the bank; `SnapshotReader` lets them be asked of a snapshot as well.
+The contract's rules on rows are those of `tables`; `SnapshotReader` lets them be asked of a
+snapshot as well. Where the verdict is kept belongs to `verdicts`.
 """
 
 import hashlib
@@ -12,14 +12,84 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
+from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.contracts.table_reader import count_keys_out_of_order
 from loan_pipeline.contracts.tables import TRANS, Table
+from loan_pipeline.contracts.verdict import Check, Problem, SnapshotVerdict
+from loan_pipeline.duckdb_connection import ibis_connection
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.lake.reader import quoted
-from loan_pipeline.lake.snapshot import folder_of
+from loan_pipeline.lake.reader import open_snapshot, quoted
+from loan_pipeline.lake.snapshot import folder_of, list_snapshots
+from loan_pipeline.quality.tables import find_violations
+from loan_pipeline.quality.violation import Violation
+
+CHECKS = {
+    "rows_of_the_bank": "As many rows as the bank holds; a warning where others write to the bank.",
+    "files_are_whole": "Every file has the checksum of the manifest.",
+    "contract": "Types, keys, references, codes, ranges and nulls are as the contract says.",
+    "newest_transaction": "It is where the manifest says, and no older than last time.",
+}
 
 
-def row_count_problems(manifest: SnapshotManifest, bank_rows: Mapping[str, int]) -> list[str]:
+def snapshot_verdict(
+    store: Store, manifest: SnapshotManifest, bank_rows: Mapping[str, int], *, alone: bool
+) -> SnapshotVerdict:
+    """Evaluate every rule about a snapshot.
+
+    Args:
+        store: where it is.
+        manifest: which one it is.
+        bank_rows: rows by table, counted in the bank after the export.
+        alone: whether only this pipeline writes to the bank, so that other counts are errors.
+    """
+    previous = [one for one in list_snapshots(store) if one.created_at < manifest.created_at]
+    checks = [
+        Check.of_problems(
+            "rows_of_the_bank",
+            tuple(row_count_problems(manifest, bank_rows)),
+            "Every table has the bank's number of rows.",
+            blocking=alone,
+        ),
+        Check.of_problems(
+            "files_are_whole",
+            tuple(damaged_files(store, manifest)),
+            "Every checksum is the manifest's.",
+        ),
+    ]
+    with ibis_connection() as connection:
+        tables = open_snapshot(store, manifest, connection)
+        found = list(find_violations(SnapshotReader(tables)))
+        newest = newest_transaction_problems(manifest, tables, previous[0] if previous else None)
+    checks += [
+        contract_check(found),
+        Check.of_problems(
+            "newest_transaction", tuple(newest), f"Known up to the day before {manifest.as_of}."
+        ),
+    ]
+    return SnapshotVerdict(
+        snapshot_id=manifest.snapshot_id, checks=tuple(checks), code_revision=code_revision()
+    )
+
+
+def contract_check(found: Sequence[Violation]) -> Check:
+    """The check `contract`: it blocks where one violation does, and warns of those that do not."""
+    return Check.of_problems(
+        "contract",
+        tuple(
+            Problem(
+                place=f"{one.table}.{one.column}",
+                text=str(one).removeprefix(f"{one.table}.{one.column} "),
+                rows=one.count,
+            )
+            for one in found
+        ),
+        "Every rule of the contract holds.",
+        blocking=any(one.blocking for one in found) or not found,
+    )
+
+
+def row_count_problems(manifest: SnapshotManifest, bank_rows: Mapping[str, int]) -> list[Problem]:
     """Tables whose rows in the snapshot are not as many as in the bank.
 
     Args:
@@ -31,9 +101,12 @@ def row_count_problems(manifest: SnapshotManifest, bank_rows: Mapping[str, int])
     for name, count in bank_rows.items():
         table = manifest.tables.get(name)
         if table is None:
-            problems.append(f"{name}: not in the snapshot, {count:,} rows in the bank")
+            problems.append(
+                Problem(place=name, text=f"is not in the snapshot, {count:,} rows in the bank")
+            )
         elif table.rows != count:
-            problems.append(f"{name}: {table.rows:,} rows in the snapshot, {count:,} in the bank")
+            text = f"has {table.rows:,} rows in the snapshot, {count:,} in the bank"
+            problems.append(Problem(place=name, text=text, rows=abs(table.rows - count)))
     return problems
 
 
@@ -41,7 +114,7 @@ def newest_transaction_problems(
     manifest: SnapshotManifest,
     tables: Mapping[str, ibis.Table],
     previous: SnapshotManifest | None = None,
-) -> list[str]:
+) -> list[Problem]:
     """Whether the newest transaction is where the manifest says, and no step back in time.
 
     Args:
@@ -51,32 +124,36 @@ def newest_transaction_problems(
     """
     newest = tables[TRANS.name][TRANS.newest_by].max().to_pyarrow().as_py()
     if newest is None:
-        return [f"{TRANS.name}: there are no transactions"]
-    problems = []
+        return [Problem(place=TRANS.name, text="has no rows")]
+    says = []
     if newest + timedelta(days=1) != manifest.as_of:
-        problems.append(
-            f"{TRANS.name}: the newest is of {newest}, but the manifest is as of {manifest.as_of}"
-        )
+        says.append(f"but the manifest is as of {manifest.as_of}")
     if newest > (manifest.created_at + timedelta(days=1)).date():
-        problems.append(f"{TRANS.name}: the newest is of {newest}, after the export itself")
+        says.append("after the export itself")
     same = previous and (previous.bank, previous.source) == (manifest.bank, manifest.source)
     if previous and same and manifest.as_of < previous.as_of:
-        problems.append(
-            f"{TRANS.name}: the newest is of {newest}, but snapshot {previous.snapshot_id} of the "
-            f"same bank already knew the day before {previous.as_of}"
+        says.append(
+            f"but snapshot {previous.snapshot_id} of the same bank already knew the day before "
+            f"{previous.as_of}"
         )
-    return problems
+    place = f"{TRANS.name}.{TRANS.newest_by}"
+    return [Problem(place=place, text=f"is {newest} at the newest, {text}") for text in says]
 
 
-def damaged_files(store: Store, manifest: SnapshotManifest) -> list[str]:
-    """Files whose contents are not what the manifest's checksum says; RDS tells no checksums."""
+def damaged_files(store: Store, manifest: SnapshotManifest) -> list[Problem]:
+    """Files whose contents are not what the manifest's checksum says; RDS gives no checksums."""
     problems = []
     for table in manifest.tables.values():
         for file in table.files:
             key = f"{folder_of(manifest.snapshot_id)}/{file.key}"
-            if file.sha256 and hashlib.sha256(store.read(key)).hexdigest() != file.sha256:
-                problems.append(f"{store.url}/{key}: the contents have changed since the export")
+            if file.sha256 and _sha256(store, key) != file.sha256:
+                text = "has changed since the export"
+                problems.append(Problem(place=f"{store.url}/{key}", text=text, rows=file.rows))
     return problems
+
+
+def _sha256(store: Store, key: str) -> str:
+    return hashlib.sha256(store.read(key)).hexdigest()
 
 
 class SnapshotReader:
@@ -110,6 +187,11 @@ class SnapshotReader:
     def sql_name(self, table: Table) -> str:
         """The table's name in SQL."""
         return quoted(self._tables[table.name].get_name())
+
+    def keys_are_unique(self, table: Table) -> bool:
+        """Keys that ascend in whatever order the rows are read are unique; it takes no memory."""
+        [(others,)] = self.rows(count_keys_out_of_order(table, self.sql_name(table)))
+        return int(others) == 0
 
     def columns(self, table: Table) -> Mapping[str, str]:
         """The type of each column, in capitals."""

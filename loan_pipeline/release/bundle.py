@@ -1,10 +1,9 @@
-"""Makes the folder of a bundle: model, look-up, report, pictures, and the manifest last."""
+"""Makes the folder of a bundle: model, look-up, report, verdict, pictures, the manifest last."""
 
 import hashlib
 import importlib.metadata
 import json
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.bundle import (
     ACCOUNTS_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
     ONNX,
+    VERDICT_FILE,
     BundleFeature,
     BundleFile,
     BundleManifest,
@@ -25,6 +26,8 @@ from loan_pipeline.contracts.bundle import (
     model_file,
 )
 from loan_pipeline.contracts.features import Feature
+from loan_pipeline.contracts.predictor import PredictorManifest
+from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.evaluation.validation import Validation
 from loan_pipeline.export.export import export_onnx
 from loan_pipeline.export.packed import pack
@@ -32,7 +35,7 @@ from loan_pipeline.release.accounts import write_accounts
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 _SOFTWARE = (
     "loan-pipeline",
@@ -56,16 +59,18 @@ class Origin:
     """What a bundle was made from.
 
     Attributes:
-        snapshot_id: the snapshot that the loans and accounts were built from.
+        predictor: the predictor's manifest, which names the snapshot, the loans and the run.
+        metrics_id: what was measured of it.
+        verdict: the gate's.
         as_of: up to when the snapshot knows the accounts, exclusive.
-        run_id: the run that trained the predictor.
-        code_revision: the commit of this software, where known.
+        account_features_id: the table of the looked-up accounts, where there are any.
     """
 
-    snapshot_id: str
+    predictor: PredictorManifest
+    metrics_id: str
+    verdict: CandidateVerdict
     as_of: date
-    run_id: str
-    code_revision: str | None = None
+    account_features_id: str | None = None
 
 
 def released_model(trained: TrainedPredictor) -> bytes:
@@ -74,7 +79,7 @@ def released_model(trained: TrainedPredictor) -> bytes:
     Raises:
         NotExportable: a trained model uses something that has no ONNX form.
     """
-    if model_kind(recipe(trained.facts.recipe)) == ONNX:
+    if model_kind(trained.recipe) == ONNX:
         return bytes(export_onnx(trained).SerializeToString())
     return pack(trained)
 
@@ -106,13 +111,14 @@ def write_bundle(
     """
     facts = trained.facts
     folder.mkdir(parents=True, exist_ok=True)
-    kind = model_kind(recipe(facts.recipe))
+    kind = model_kind(trained.recipe)
     (folder / model_file(kind)).write_bytes(model)
     if facts.feature_set == "behavioural":
         if serving is None or serving.empty:
             raise ModelError("a behavioural bundle needs the accounts' features, and got none")
         write_accounts(serving, trained.features, folder / ACCOUNTS_FILE)
     (folder / METRICS_FILE).write_text(json.dumps(validation.report, indent=1))
+    (folder / VERDICT_FILE).write_text(origin.verdict.model_dump_json(indent=1))
     for name, picture in validation.pictures.items():
         (folder / name).write_text(picture)
     files = {path.name: _fingerprint(path) for path in sorted(folder.iterdir())}
@@ -127,8 +133,12 @@ def write_bundle(
         as_of=origin.as_of,
         threshold=facts.threshold,
         training=Training(
-            snapshot_id=origin.snapshot_id,
-            run_id=origin.run_id,
+            snapshot_id=origin.predictor.snapshot_id,
+            predictor_id=origin.predictor.predictor_id,
+            metrics_id=origin.metrics_id,
+            loan_features_id=origin.predictor.loan_features_id,
+            account_features_id=origin.account_features_id,
+            run_id=origin.predictor.run_id,
             recipe=facts.recipe,
             target=facts.target,
             n_train=facts.n_train,
@@ -139,44 +149,28 @@ def write_bundle(
         ),
         metrics=validation.metrics,
         software=_software(),
-        code_revision=origin.code_revision,
+        code_revision=code_revision(),
         files=files,
     )
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1))
     return manifest
 
 
-def code_revision() -> str | None:
-    """The commit that this software runs from; None where it is no checkout."""
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None
-
-
 def _described(loans: pd.DataFrame, trained: TrainedPredictor) -> tuple[BundleFeature, ...]:
     inputs = trained.inputs(with_outcome(loans, trained.facts.target))
     return tuple(
-        _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), typical)
-        for feature, typical in zip(trained.features, trained.facts.reference, strict=True)
+        _describe(feature, inputs[feature.name].to_numpy(dtype=np.float64), reference)
+        for feature, reference in zip(trained.features, trained.facts.reference, strict=True)
     )
 
 
-def _describe(feature: Feature, values: FloatArray, typical: float | None) -> BundleFeature:
+def _describe(feature: Feature, values: FloatArray, reference: float | None) -> BundleFeature:
     null = np.isnan(values)
     known = values[~null]
     quantiles = np.quantile(known, _DECILES) if len(known) else ()
     return BundleFeature(
         name=feature.name,
-        baseline=typical,
+        baseline=reference,
         quantiles=tuple(float(quantile) for quantile in quantiles),
         null_share=float(null.mean()),
     )

@@ -1,10 +1,11 @@
-"""The release gate: what a candidate must show before it may replace the released model.
+"""The release gate: what a candidate must show before it may replace the champion.
 
 The comparison is fair to both: each loan is scored by models that did not see it. A loan granted
-after the released model's last training loan is scored by the released model itself; an earlier
-one counts where the released model's twin, trained on older loans alone, has scored it.
+after the champion's last training loan is scored by the champion itself; an earlier one counts
+where the champion's holdout predictor, trained on older loans alone, has scored it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +13,23 @@ import pandas as pd
 
 from loan_pipeline.contracts.bundle import BundleManifest, model_file
 from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
+from loan_pipeline.contracts.verdict import Check
 from loan_pipeline.evaluation.comparison import paired_difference
 from loan_pipeline.evaluation.metrics import ScoredLoans
 from loan_pipeline.evaluation.validation import Validation
-from loan_pipeline.export.parity import LARGEST_DIFFERENCE, Parity
+from loan_pipeline.export.more_debt import MoreDebt, check_more_debt_never_helps
+from loan_pipeline.export.parity import LARGEST_DIFFERENCE, Parity, check_parity
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.release.publish import (
     current_version,
-    read_evidence,
+    read_holdout_predictions,
+    read_manifest,
     read_release_file,
-    releases,
 )
 from loan_pipeline.scoring.bundle import BundleError, require_intact
 from loan_pipeline.scoring.model import Model, open_model
 from loan_pipeline.training.inputs import FloatArray, model_inputs
+from loan_pipeline.training.predictor import TrainedPredictor
 
 # The out-of-time probabilities may be off on average by this much, beyond what chance explains.
 # The share of bad loans itself moves by half as much from year to year, and a running loan has
@@ -36,32 +40,85 @@ FEWEST_TO_COMPARE = 5
 
 
 @dataclass(frozen=True)
-class Check:
-    """One condition of the gate.
-
-    Attributes:
-        says: what was found, for people.
-        figures: the numbers behind it.
-    """
-
-    name: str
-    passed: bool
-    says: str
-    figures: dict[str, float]
-
-
-@dataclass(frozen=True)
 class Champion:
     """The released model, as far as a candidate must compare with it.
 
     Attributes:
+        version: its release.
+        manifest: None where another version of this software wrote it, in another format.
         model: the released model, or why it cannot be asked.
-        out_of_time: its twin's predictions by loan id.
+        out_of_time: its holdout predictor's predictions by loan id.
     """
 
-    manifest: BundleManifest
+    version: str
+    manifest: BundleManifest | None
     model: Model | BundleError
     out_of_time: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Everything that the gate judges.
+
+    Attributes:
+        trained: the predictor that may be released.
+        model: the model's file that a bundle of it would hold.
+        validation: what was measured of it.
+        loans: the loans that it learned from, one row each.
+        champion: None where nothing was released yet.
+        minimum_roc_auc: as the settings say.
+    """
+
+    trained: TrainedPredictor
+    model: bytes
+    validation: Validation
+    loans: pd.DataFrame
+    champion: Champion | None
+    minimum_roc_auc: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition of the gate; `evaluate` gives a check called `name`."""
+
+    name: str
+    description: str
+    evaluate: Callable[[Candidate], Check]
+
+
+# The gate. A rule more is a function and an entry here: verdicts and Dagster's checks follow.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "export_parity",
+        "What is released answers what the predictor answers.",
+        lambda one: check_parity_proven(check_parity(one.trained, one.model, one.loans)),
+    ),
+    Rule(
+        "more_debt_never_helps",
+        "At the same duration, no larger loan gets a higher probability.",
+        lambda one: check_more_debt(check_more_debt_never_helps(one.trained, one.model, one.loans)),
+    ),
+    Rule(
+        "roc_auc",
+        "Out of time, ROC AUC is not below LOAN_MINIMUM_ROC_AUC.",
+        lambda one: check_roc_auc(one.validation, one.minimum_roc_auc),
+    ),
+    Rule(
+        "calibration",
+        "Out of time, probabilities are not too high or too low beyond chance.",
+        lambda one: check_calibration(one.validation),
+    ),
+    Rule(
+        "not_worse_than_released",
+        "On the same loans, not significantly worse than the champion.",
+        lambda one: check_not_worse(one.validation, one.champion, one.loans),
+    ),
+)
+
+
+def judge(candidate: Candidate) -> tuple[Check, ...]:
+    """Evaluate every rule of the gate, in its order."""
+    return tuple(rule.evaluate(candidate) for rule in RULES)
 
 
 def released_champion(
@@ -76,15 +133,18 @@ def released_champion(
         allow_pickles: whether to open a release that is no graph.
     """
     version = current_version(store, name)
-    for release in releases(store, name):
-        if release.version == version:
-            evidence = read_evidence(store, name, version)
-            return Champion(
-                release.manifest,
-                _released_model(store, release.manifest, allow_pickles=allow_pickles),
-                evidence.out_of_time if evidence and evidence.bank == bank else {},
-            )
-    return None
+    if version is None:
+        return None
+    manifest = read_manifest(store, name, version)
+    if manifest is None:
+        return Champion(version, None, BundleError("it is of another format, or not kept"), {})
+    predictions = read_holdout_predictions(store, name, version)
+    return Champion(
+        version,
+        manifest,
+        _released_model(store, manifest, allow_pickles=allow_pickles),
+        predictions.out_of_time if predictions and predictions.bank == bank else {},
+    )
 
 
 def _released_model(
@@ -114,11 +174,16 @@ def check_roc_auc(validation: Validation, minimum: float) -> Check:
     """The out-of-time ROC AUC is not below the minimum of the settings."""
     roc_auc = validation.metrics["out_of_time"]["roc_auc"]
     return Check(
-        "roc_auc",
-        roc_auc.value >= minimum,
-        f"out-of-time ROC AUC {roc_auc.value:.3f} (95 % interval {roc_auc.low:.3f} to "
+        name="roc_auc",
+        passed=roc_auc.value >= minimum,
+        says=f"out-of-time ROC AUC {roc_auc.value:.3f} (95 % interval {roc_auc.low:.3f} to "
         f"{roc_auc.high:.3f}), at least {minimum:.3f} is needed",
-        {"value": roc_auc.value, "low": roc_auc.low, "high": roc_auc.high, "minimum": minimum},
+        figures={
+            "value": roc_auc.value,
+            "low": roc_auc.low,
+            "high": roc_auc.high,
+            "minimum": minimum,
+        },
     )
 
 
@@ -127,23 +192,46 @@ def check_calibration(validation: Validation) -> Check:
     bias = validation.metrics["out_of_time"]["calibration_bias"]
     beyond = max(bias.low - LARGEST_CALIBRATION_BIAS, -LARGEST_CALIBRATION_BIAS - bias.high)
     return Check(
-        "calibration",
-        beyond <= 0,
-        f"out-of-time probabilities are {abs(bias.value):.3f} too "
+        name="calibration",
+        passed=beyond <= 0,
+        says=f"out-of-time probabilities are {abs(bias.value):.3f} too "
         f"{'high' if bias.value > 0 else 'low'} on average (95 % interval {bias.low:+.3f} to "
         f"{bias.high:+.3f}); {LARGEST_CALIBRATION_BIAS} must not be exceeded beyond chance",
-        {"value": bias.value, "low": bias.low, "high": bias.high},
+        figures={"value": bias.value, "low": bias.low, "high": bias.high},
     )
 
 
 def check_parity_proven(parity: Parity) -> Check:
     """The exported graph answers what the predictor answers."""
     return Check(
-        "export_parity",
-        parity.proven,
-        f"exported and trained model differ by {parity.largest_difference:.1e} at most on "
+        name="export_parity",
+        passed=parity.proven,
+        says=f"exported and trained model differ by {parity.largest_difference:.1e} at most on "
         f"{parity.rows:,} rows, {LARGEST_DIFFERENCE:.0e} is allowed",
-        {"largest_difference": parity.largest_difference, "rows": float(parity.rows)},
+        figures={
+            "largest_difference": parity.largest_difference,
+            "rows": float(parity.rows),
+        },
+    )
+
+
+def check_more_debt(search: MoreDebt) -> Check:
+    """No larger loan gets a higher probability at the same duration."""
+    if search.proven:
+        says = f"no larger loan gets a higher probability, in {search.rows:,} loans tried"
+    else:
+        case = search.worst_case
+        says = (
+            f"of {search.rows:,} loans tried, {search.violations:,} larger ones get a higher "
+            f"probability, by {search.worst:.3f} at most: over {case['duration']:.0f} months "
+            f"{case['larger_amount']:,.0f} in place of {case['smaller_amount']:,.0f}; release a "
+            "recipe that is monotone in the terms, as default and quick are"
+        )
+    return Check(
+        name="more_debt_never_helps",
+        passed=search.proven,
+        says=says,
+        figures={"violations": float(search.violations), "worst": search.worst},
     )
 
 
@@ -160,27 +248,28 @@ def check_not_worse(
     """
     name = "not_worse_than_released"
     if champion is None:
-        return Check(name, True, "nothing was released yet: nothing to compare with", {})
-    version = champion.manifest.version
+        says = "nothing was released yet: nothing to compare with"
+        return Check(name=name, passed=True, says=says)
+    version = champion.version
     candidate, theirs = _in_common(validation.out_of_time, champion, loans)
     refused = isinstance(champion.model, BundleError)
     unasked = f"; the release itself could not be asked: {champion.model}" if refused else ""
     if min(candidate.bad, len(candidate) - candidate.bad) < FEWEST_TO_COMPARE:
         return Check(
-            name,
-            True,
-            f"only {len(candidate)} loans, {candidate.bad} of them not paid off, were seen neither "
-            f"by the candidate's twin nor by release {version}: too few to compare"
-            f"{unasked}",
-            {"n": float(len(candidate)), "bad": float(candidate.bad)},
+            name=name,
+            passed=True,
+            says=f"only {len(candidate)} loans, {candidate.bad} of them not paid off, were seen "
+            f"neither by the candidate's holdout predictor nor by release {version}: too few to "
+            f"compare{unasked}",
+            figures={"n": float(len(candidate)), "bad": float(candidate.bad)},
         )
     difference, low, high = roc_auc_difference(candidate, theirs, seed=seed)
     return Check(
-        name,
-        high >= 0,
-        f"ROC AUC differs by {difference:+.3f} from release {version} on the same "
+        name=name,
+        passed=high >= 0,
+        says=f"ROC AUC differs by {difference:+.3f} from release {version} on the same "
         f"{len(candidate)} loans (95 % interval {low:+.3f} to {high:+.3f}){unasked}",
-        {"difference": difference, "low": low, "high": high, "n": float(len(candidate))},
+        figures={"difference": difference, "low": low, "high": high, "n": float(len(candidate))},
     )
 
 
@@ -197,13 +286,14 @@ def _in_common(
     """The candidate's out-of-time loans that the champion has a fair prediction for, and it."""
     rows = loans.set_index("loan_id").loc[candidate.loan_ids]
     theirs = np.array([champion.out_of_time.get(int(key), np.nan) for key in candidate.loan_ids])
-    name = champion.manifest.feature_set
-    last = pd.Timestamp(champion.manifest.training.last_loan_date)
-    unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
-    if unseen.any() and not isinstance(champion.model, BundleError):
-        names = {feature.name for feature in champion.manifest.features}
-        excluded = {one.name for one in feature_set(name)} - names
-        inputs = model_inputs(rows[unseen], name, excluded).to_numpy(dtype=np.float32)
-        theirs[unseen] = champion.model.probabilities(inputs)
+    if champion.manifest is not None and not isinstance(champion.model, BundleError):
+        last = pd.Timestamp(champion.manifest.training.last_loan_date)
+        unseen = (pd.to_datetime(rows["date"]) > last).to_numpy()
+        if unseen.any():
+            name = champion.manifest.feature_set
+            names = {feature.name for feature in champion.manifest.features}
+            excluded = {one.name for one in feature_set(name)} - names
+            inputs = model_inputs(rows[unseen], name, excluded)
+            theirs[unseen] = champion.model.probabilities(inputs.to_numpy(dtype=np.float32))
     known = ~np.isnan(theirs)
     return candidate.only(known), theirs[known]

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
-from loan_pipeline.contracts.bundle import MANIFEST_FILE
+from loan_pipeline.contracts.bundle import MANIFEST_FILE, latest_release_key, release_key
 from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.bundle import (
@@ -21,7 +21,6 @@ from loan_pipeline.scoring.bundle import (
 )
 from loan_pipeline.scoring.scorer import Scorer
 
-RELEASES = "releases"
 _KEPT = 3  # versions in the cache: in use, the one before, and one that another process has
 
 
@@ -53,7 +52,7 @@ def latest_version(store: ReleaseStore, feature_set: FeatureSet) -> str:
         NoRelease: none was released.
         BundleError: the pointer holds no version.
     """
-    key = f"{RELEASES}/{feature_set}/latest.json"
+    key = latest_release_key(feature_set)
     pointer = store.read_pointer(key)
     if pointer is None:
         raise NoRelease(
@@ -109,9 +108,9 @@ def _is_sound(folder: Path) -> bool:
 
 
 def _fetch(store: ReleaseStore, feature_set: FeatureSet, version: str, folder: Path) -> None:
-    prefix = f"{RELEASES}/{feature_set}/{version}"
-    place = f"{store.url}/{prefix}/{MANIFEST_FILE}"
-    text = store.read(f"{prefix}/{MANIFEST_FILE}")
+    key = release_key(feature_set, version)
+    place = f"{store.url}/{key}"
+    text = store.read(key)
     manifest = read_manifest(text, place)
     if (manifest.version, manifest.feature_set) != (version, feature_set):
         raise BundleError(
@@ -122,7 +121,7 @@ def _fetch(store: ReleaseStore, feature_set: FeatureSet, version: str, folder: P
         arriving = Path(temporary) / version
         arriving.mkdir()
         for name in manifest.files:
-            store.download(f"{prefix}/{name}", arriving / name)
+            store.download(release_key(feature_set, version, name), arriving / name)
         (arriving / MANIFEST_FILE).write_bytes(text)
         load_bundle(arriving)
         try:

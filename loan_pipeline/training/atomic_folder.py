@@ -1,4 +1,4 @@
-"""Folders that change hands in one step, so that whoever reads sees the old one or the new one."""
+"""Folders that appear in one step, so that a reader sees a whole one or none."""
 
 import fcntl
 import shutil
@@ -7,37 +7,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_LOCK = ".being-made"
+_PREFIX, _LOCK = ".being-made-", ".lock"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new folder that becomes `path` at the end, or is removed on any failure.
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder that becomes `path` at the end, in place of what was there; removed on any failure.
 
-    `path` is a link to the folder that was made last, replaced atomically. Folders that a killed
-    process left behind are removed; those that another process is making stay.
+    What a killed process left behind beside `path` is removed; what another process is still
+    making stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=path.parent))
     with (folder / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
-            link = folder.with_name(folder.name + ".link")
-            link.symlink_to(folder.name)
-            link.replace(path)
+            (folder / _LOCK).unlink()
+            shutil.rmtree(path, ignore_errors=True)
+            folder.rename(path)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    _remove_left_over(path)
+    _remove_left_over(path.parent)
 
 
-def _remove_left_over(path: Path) -> None:
-    current = path.resolve()
-    for folder in path.parent.glob(_prefix(path) + "*"):
-        if folder.is_symlink():
-            folder.unlink(missing_ok=True)
-        elif folder != current and not _is_being_made(folder):
+def _remove_left_over(parent: Path) -> None:
+    for folder in parent.glob(_PREFIX + "*"):
+        if not _is_being_made(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -51,7 +48,3 @@ def _is_being_made(folder: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def _prefix(path: Path) -> str:
-    return f".{path.name}~"  # no other path's prefix begins so

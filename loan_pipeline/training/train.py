@@ -16,7 +16,7 @@ import pandas as pd
 from loan_pipeline.contracts.features import FeatureSet, contract_version
 from loan_pipeline.contracts.features import feature_set as features_of
 from loan_pipeline.progress import track
-from loan_pipeline.training.atomic_folder import replacing
+from loan_pipeline.training.atomic_folder import new_folder
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import TrainingFailed, UnsuitableLoans
 from loan_pipeline.training.inputs import (
@@ -82,7 +82,7 @@ def train_predictor(
     _require_values(inputs, feature_set)
     started = time.perf_counter()
     try:
-        with replacing(path) as folder, track(f"Training {feature_set} ({chosen.name})"):
+        with new_folder(path) as folder, track(f"Training {feature_set} ({chosen.name})"):
             table = inputs.assign(**{_LABEL: known[_LABEL]})
             predictor = _fit(table, chosen, folder, seed)
             scores = out_of_fold_scores(predictor) if chosen.bag_folds else None
@@ -94,6 +94,7 @@ def train_predictor(
                 excluded=tuple(sorted(excluded)),
                 contract_version=contract_version(feature_set, excluded),
                 recipe=chosen.name,
+                definition=chosen,
                 target=target,
                 seed=seed,
                 n_train=len(known),
@@ -144,10 +145,12 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     from autogluon.tabular import TabularPredictor
 
     arguments: dict[str, Any] = {
-        "hyperparameters": _with_custom_models(hyperparameters(chosen, seed)),
         "presets": chosen.presets,
+        "time_limit": chosen.time_limit,
         "num_gpus": 0,
     }
+    if chosen.members:  # otherwise the preset's
+        arguments["hyperparameters"] = _with_custom_models(hyperparameters(chosen, seed))
     if chosen.own_features:
         arguments["feature_generator"] = None
     if chosen.bag_folds:

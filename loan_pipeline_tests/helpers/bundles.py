@@ -27,6 +27,7 @@ from loan_pipeline.contracts.bundle import (
     model_file,
 )
 from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
+from loan_pipeline.contracts.verdict import CandidateVerdict, Check
 
 MODEL_FILE = model_file(ONNX)
 ACCOUNTS = (1, 2, 1787)
@@ -206,6 +207,9 @@ def write_bundle(
         threshold=threshold,
         training=Training(
             snapshot_id="s1",
+            predictor_id=f"p-{version}",
+            metrics_id="m1",
+            loan_features_id="l1",
             run_id="r1",
             recipe="default",
             target="observed",
@@ -254,6 +258,25 @@ def _write_accounts(path: Path) -> None:
             marks = ", ".join("?" * (len(values) + 1))
             connection.execute(f"INSERT INTO account_features VALUES ({marks})", [account, *values])
     connection.close()
+
+
+def passed_verdict(
+    manifest: BundleManifest, champion: str | None = None, **changes: Any
+) -> CandidateVerdict:
+    """A verdict that passed the candidate of a bundle, compared with `champion`."""
+    training = manifest.training
+    fields = {
+        "checks": (Check(name="roc_auc", passed=True, says="good enough"),),
+        "feature_set": manifest.feature_set,
+        "predictor_id": training.predictor_id,
+        "holdout_id": "h1",
+        "metrics_id": training.metrics_id,
+        "snapshot_id": training.snapshot_id,
+        "loan_features_id": training.loan_features_id,
+        "champion": champion,
+        "minimum_roc_auc": 0.6,
+    }
+    return CandidateVerdict.model_validate(fields | changes)
 
 
 def release_bundle(lake: Path, name: FeatureSet, **options: Any) -> BundleManifest:

@@ -16,6 +16,7 @@ CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 # From the top down; a package imports only from those after it.
 LAYERS = [
     "cli",
+    "bank_commands",
     "run",
     "definitions",
     "defs",
@@ -34,9 +35,11 @@ LAYERS = [
     "scoring",
     "contracts",
     "terminal",
+    "duckdb_connection",
     "instance",
     "settings",
     "progress",
+    "code_revision",
     "errors",
 ]
 TOO_HEAVY_TO_SERVE = {

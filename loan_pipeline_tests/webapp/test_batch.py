@@ -93,8 +93,9 @@ def test_bad_lines_get_their_problem_and_good_ones_are_answered(client):
         (b"account_id,amount,duration\n1,2,\xff\n", "Line 2 is not UTF-8"),
         ('account_id,amount,duration\n1,2,"3\n', "is not CSV"),
         ("account_id,amount,duration\n" + "1" * 200_000 + ",2,3\n", "is not CSV"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "This is a workbook or archive (.xlsx"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook (.xls)"),
+        (b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml", "This is an Excel workbook (.xlsx)"),
+        (b"PK\x03\x04\x14\x00\x06\x00content.xml", "This is an archive or workbook (.zip, .ods)"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "This is an Excel workbook (.xls)"),
         ("account_id;amount;duration;\n1;2;3;x\n", "Column 4 has no name, but line 2"),
     ],
 )

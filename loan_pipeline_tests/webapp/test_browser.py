@@ -132,7 +132,7 @@ def test_other_terms_change_the_answer_in_place(visit):
         expect(page.get_by_label("Amount of the loan")).to_be_focused()
 
 
-def test_a_field_at_fault_is_told_and_can_be_mended(visit):
+def test_a_field_at_fault_is_named_and_can_be_corrected(visit):
     with visit() as page:
         ask_by_account(page, account="99", amount="5")
         expect(page.get_by_role("alert")).to_contain_text("One field needs another look")
@@ -157,7 +157,7 @@ def test_the_application_form_is_filled_in_and_answered(visit, scripts):
         expect(page.get_by_text("Credit card: gold")).to_be_visible()
 
 
-def test_a_batch_is_checked_and_its_results_taken_home(visit, tmp_path):
+def test_a_batch_is_checked_and_its_results_downloaded(visit, tmp_path):
     file = tmp_path / "loans.csv"
     file.write_text("account_id,amount,duration\n1,96000,24\n2,abc,12\n")
     with visit() as page:
@@ -223,7 +223,7 @@ def test_the_answer_can_be_printed(visit):
         expect(page.locator(".verdict")).to_be_visible()
 
 
-def test_without_a_release_the_page_tells_what_to_run(browser, serve, home):
+def test_without_a_release_the_page_says_what_to_run(browser, serve, home):
     context = browser.new_context(base_url=serve(home).url)
     page = context.new_page()
     assert page.goto("/").status == 503
@@ -256,8 +256,8 @@ def check_page(page: Page, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run().then(result => result.violations)")
-    told = [
+    violations = [
         (rule["id"], rule["impact"], [node["html"][:200] for node in rule["nodes"]][:3])
         for rule in found
     ]
-    assert told == [], name
+    assert violations == [], name

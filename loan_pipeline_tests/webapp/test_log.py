@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from loan_pipeline.contracts.features import FEATURES
+from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.bundles import application_fields
@@ -60,7 +60,9 @@ def test_each_row_has_an_id_of_its_own_and_what_the_model_saw(client, released):
     seen = json.loads(rows[0]["features"])
     assert seen["order_amount_mean_czk"] is None
     assert (seen["gender"], seen["card_type"], seen["age_years"]) == (1, 2, 41)
-    assert tuple(json.loads(rows[1]["features"])) == tuple(f.name for f in FEATURES)
+    assert tuple(json.loads(rows[1]["features"])) == tuple(
+        f.name for f in feature_set("behavioural")
+    )
 
 
 def test_where_recording_is_required_no_answer_is_given_without(released, make_app):

@@ -164,7 +164,7 @@ def test_an_answer_that_was_given_survives_a_killed_server(released, serve):
     assert load.request_ids <= recorded_ids(released)
 
 
-def test_slow_clients_hold_nobody_else_up(released, serve):
+def test_slow_clients_do_not_hold_others_up(released, serve):
     server = serve(released)
     wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
     milliseconds_p99(server.port)  # warms up

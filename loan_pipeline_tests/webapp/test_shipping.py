@@ -181,7 +181,7 @@ def test_nothing_is_lost_or_doubled_when_apps_and_the_store_are_killed(
         write_rows(log, [prediction_row()])
     workers = [(log, start(log)) for log in logs for _ in range(2)]
     try:
-        for round_ in range(6):
+        for round_ in range(4):
             wait_for_rows(logs, 15)
             for index in range(len(workers)):
                 if (index + round_) % 2:
@@ -205,7 +205,7 @@ def test_nothing_is_lost_or_doubled_when_apps_and_the_store_are_killed(
             LogShipper(log, store, seconds=60).ship_now()
         counted = Counter(shipped_ids(store))
         recorded = [one for log in logs for one in recorded_ids(log)]
-        assert len(recorded) > 200  # fifteen a round and log, and more
+        assert len(recorded) > 150  # fifteen a round and log, at least
         assert len(store.list(SHIPPED_PREDICTIONS)) > 10
         assert {one for one, times in counted.items() if times > 1} == set()
         assert set(counted) == set(recorded)

@@ -43,7 +43,7 @@ def test_the_first_release_ends_the_503(home, make_app):
 
 @pytest.mark.fast
 @pytest.mark.parametrize("damage", ["cut", "garbage", "missing", "no manifest"])
-def test_a_broken_release_is_refused_and_told_and_the_old_one_serves_on(
+def test_a_broken_release_is_refused_and_reported_and_the_old_one_serves_on(
     app, client, released, damage
 ):
     before = version_answered(client)
@@ -60,9 +60,9 @@ def test_a_broken_release_is_refused_and_told_and_the_old_one_serves_on(
     assert version_answered(client) == before
     ready = client.get("/readyz")
     assert ready.status_code == 200, "the app can still answer"
-    told = ready.json["models"]["behavioural"]
-    assert told["version"] == before
-    assert NEWER in told["problem"]
+    status = ready.json["models"]["behavioural"]
+    assert status["version"] == before
+    assert NEWER in status["problem"]
     assert 'loan_release_refused{feature_set="behavioural"} 1.0' in client.get("/metrics").text
     assert "is not in use" in client.get("/model").text
 
@@ -82,7 +82,7 @@ def test_a_lake_that_goes_away_leaves_the_models_serving(app, client, released):
 
 
 @pytest.mark.fast
-def test_a_watch_outlives_errors_that_nobody_foresaw(released):
+def test_a_watch_outlives_unexpected_errors(released):
     from webapp.model_watch import ModelWatch
 
     class Odd:

@@ -1,10 +1,9 @@
-"""JSON in and out: repeated fields are refused, answers have the API's shape."""
+"""JSON as callers send it: repeated fields are refused."""
 
 import json
 from typing import Any
 
 from loan_pipeline.errors import LoanPipelineError
-from loan_pipeline.scoring.scorer import Prediction
 
 
 class NotJson(LoanPipelineError):
@@ -35,26 +34,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object)
-
-
-def as_json(prediction: Prediction) -> dict[str, Any]:
-    """An answer in the API's shape; with `reasons` where they were computed."""
-    answer: dict[str, Any] = {
-        "prediction": prediction.prediction,
-        "probability_paid_off": round(prediction.probability_paid_off, 6),
-        "threshold": prediction.threshold,
-        "feature_set": prediction.feature_set,
-        "model_version": prediction.model_version,
-    }
-    if prediction.baseline_probability_paid_off is not None:
-        answer["baseline_probability_paid_off"] = round(prediction.baseline_probability_paid_off, 6)
-        # Not as they are: orjson takes five times as long over dataclasses.
-        answer["reasons"] = [
-            {
-                "feature": reason.feature,
-                "value": reason.value,
-                "contribution": reason.contribution,
-            }
-            for reason in prediction.reasons
-        ]
-    return answer

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FEATURES_BY_NAME
+from pydantic import TypeAdapter
+
 from loan_pipeline.scoring.requests import (
     ACCOUNT_FIELDS,
     APPLICATION_FIELDS,
     AccountRequest,
     ApplicationRequest,
 )
+from webapp.api.answers import PredictionAnswer
 from webapp.batch.lines import MOST_LINES
+from webapp.problems import ProblemDocument
 
 Schema = dict[str, Any]
+_REFERENCE = "#/components/schemas/{model}"
 
 
 @cache
@@ -65,7 +69,7 @@ def _predict() -> Schema:
         "responses": {
             "200": {
                 "description": "The answer.",
-                "content": {"application/json": {"schema": _reference("Prediction")}},
+                "content": {"application/json": {"schema": _reference("PredictionAnswer")}},
             },
             **_problems("400", "401", "404", "413", "415", "422", "429", "503"),
         },
@@ -120,49 +124,18 @@ _MEANINGS = {
 
 
 def _problems(*statuses: str) -> Schema:
-    content = {"application/problem+json": {"schema": _reference("Problem")}}
+    content = {"application/problem+json": {"schema": _reference("ProblemDocument")}}
     return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
 
 
 def _schemas() -> Schema:
-    problem = {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": _object({"field": {"type": "string"}, "message": {"type": "string"}}),
-        },
-    }
-    return {
-        "AccountRequest": AccountRequest.model_json_schema(),
-        "ApplicationRequest": ApplicationRequest.model_json_schema(),
-        "Prediction": _object(_prediction()),
-        "Problem": _object(problem, ["type", "title", "status", "detail"]),
-    }
-
-
-def _prediction() -> Schema:
-    probability = {"type": "number", "minimum": 0, "maximum": 1}
-    reason = {
-        "feature": {"type": "string", "enum": list(FEATURES_BY_NAME)},
-        "value": {"type": ["number", "string", "null"]},
-        "contribution": {
-            "type": "number",
-            "description": "How far the feature moves the probability from the baseline.",
-        },
-    }
-    return {
-        "prediction": {"type": "string", "enum": ["paid_off", "not_paid_off"]},
-        "probability_paid_off": probability,
-        "threshold": probability,
-        "feature_set": {"type": "string", "enum": list(FEATURE_SET_NAMES)},
-        "model_version": {"type": "string"},
-        "baseline_probability_paid_off": probability,
-        "reasons": {"type": "array", "items": _object(reason)},
-    }
+    kinds = (AccountRequest, ApplicationRequest, PredictionAnswer, ProblemDocument)
+    _, schemas = TypeAdapter.json_schemas(
+        [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in kinds],
+        ref_template=_REFERENCE,
+    )
+    definitions: Schema = schemas["$defs"]
+    return definitions
 
 
 def _example_application() -> Schema:
@@ -183,14 +156,5 @@ def _example_application() -> Schema:
     }
 
 
-def _object(properties: Schema, required: list[str] | None = None) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties) if required is None else required,
-        "additionalProperties": False,
-    }
-
-
 def _reference(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": _REFERENCE.format(model=name)}

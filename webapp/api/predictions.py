@@ -5,7 +5,8 @@ import json
 import orjson
 from flask import Blueprint, Response, abort, request
 
-from webapp.api.json_text import NotJson, as_json, parse_json
+from webapp.api.answers import prediction_answer
+from webapp.api.json_text import NotJson, parse_json
 from webapp.api.openapi import description
 from webapp.app_state import app_state
 from webapp.batch.csv_file import read_csv, write_csv
@@ -40,7 +41,7 @@ def predict() -> Response:
         return problem(400, f"The request {error}.")
     if not isinstance(body, dict):
         return problem(422, "The request must be one JSON object with the fields.")
-    answer = as_json(score(body, source="api"))
+    answer = prediction_answer(score(body, source="api"))
     return Response(orjson.dumps(answer), mimetype="application/json")
 
 

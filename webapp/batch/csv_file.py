@@ -16,7 +16,7 @@ from loan_pipeline.scoring.requests import (
 )
 from loan_pipeline.scoring.scorer import Prediction
 from webapp.batch.dialect import Dialect, decode, find_separator
-from webapp.batch.lines import BatchRejected, Line, LineAnswer, check_length
+from webapp.batch.lines import BatchRejected, Line, LineResult, check_length
 
 RESULT_COLUMNS = ("prediction", "probability_paid_off", "threshold", "model_version", "problem")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -170,7 +170,7 @@ def _number(name: str, text: str, signs: set[DecimalSign]) -> int | float | str 
     )
 
 
-def write_csv(batch: CsvBatch, answers: Sequence[LineAnswer]) -> bytes:
+def write_csv(batch: CsvBatch, answers: Sequence[LineResult]) -> bytes:
     """The lines as they came, each with its answer or its problem, in the file's dialect."""
     out = io.StringIO(newline="")
     out.write(batch.dialect.first_line())
@@ -183,7 +183,7 @@ def write_csv(batch: CsvBatch, answers: Sequence[LineAnswer]) -> bytes:
     return out.getvalue().encode(batch.dialect.encoding)
 
 
-def _result(answer: LineAnswer, decimal: DecimalSign) -> list[str]:
+def _result(answer: LineResult, decimal: DecimalSign) -> list[str]:
     if not isinstance(answer, Prediction):
         return ["", "", "", "", str(answer)]
     numbers = (round(answer.probability_paid_off, 6), answer.threshold)

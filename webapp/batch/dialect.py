@@ -14,10 +14,7 @@ _SEPARATORS = ",;\t|"
 _KNOWN_NAMES = {*ACCOUNT_FIELDS, *APPLICATION_FIELDS}
 # Spreadsheets read and drop a first line that names the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*\r?(?:\n|$)', re.IGNORECASE)
-_WORKBOOKS = {
-    b"PK\x03\x04": "a workbook or archive (.xlsx, .ods or .zip)",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
-}
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -46,12 +43,11 @@ def decode(data: bytes) -> tuple[str, str]:
     Raises:
         BatchRejected: a workbook, or text in another encoding than UTF-8 or marked UTF-16.
     """
-    for start, kind in _WORKBOOKS.items():
-        if data.startswith(start):
-            raise BatchRejected(
-                f"This is {kind}, no CSV file. In the spreadsheet choose “Save as” or “Export”, "
-                "then “CSV UTF-8 (.csv)”, and upload that file."
-            )
+    if kind := _workbook(data):
+        raise BatchRejected(
+            f"This is {kind}, no CSV file. In the spreadsheet choose “Save as” or “Export”, then "
+            "“CSV UTF-8 (.csv)”, and upload that file."
+        )
     if data.startswith(_WIDE_MARKS):
         encoding = "utf-16"
     else:
@@ -63,6 +59,16 @@ def decode(data: bytes) -> tuple[str, str]:
         raise BatchRejected(
             f"Line {line} is not {encoding.removesuffix('-sig').upper()}: save the file as UTF-8."
         ) from error
+
+
+def _workbook(data: bytes) -> str | None:
+    """What kind of workbook a file is; None where it is none."""
+    if data.startswith(_OLD_EXCEL):
+        return "an Excel workbook (.xls)"
+    if not data.startswith(_ZIP):
+        return None
+    is_excel = b"xl/workbook.xml" in data  # names are not compressed
+    return "an Excel workbook (.xlsx)" if is_excel else "an archive or workbook (.zip, .ods)"
 
 
 def find_separator(text: str) -> tuple[str, int]:

@@ -1,13 +1,14 @@
 """JSON lines: one request and one answer per line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
 from loan_pipeline.scoring.requests import InputRejected, Problem
 from loan_pipeline.scoring.scorer import Prediction
-from webapp.api.json_text import NotJson, as_json, parse_json
-from webapp.batch.lines import BatchRejected, Line, LineAnswer, check_length
+from webapp.api.answers import line_answer
+from webapp.api.json_text import NotJson, parse_json
+from webapp.batch.lines import BatchRejected, Line, LineResult, check_length
 
 
 def read_json_lines(data: bytes) -> list[Line]:
@@ -42,7 +43,7 @@ def _fields(content: str) -> dict[str, object] | InputRejected:
     return InputRejected([Problem("line", "is no JSON object")])
 
 
-def write_json_lines(lines: Sequence[Line], answers: Sequence[LineAnswer]) -> bytes:
+def write_json_lines(lines: Sequence[Line], answers: Sequence[LineResult]) -> bytes:
     """One JSON object per line: the answer, or `problem` and its fields."""
     return b"".join(
         orjson.dumps({"line": line.number, **_result(answer)}) + b"\n"
@@ -50,9 +51,9 @@ def write_json_lines(lines: Sequence[Line], answers: Sequence[LineAnswer]) -> by
     )
 
 
-def _result(answer: LineAnswer) -> dict[str, object]:
+def _result(answer: LineResult) -> Mapping[str, object]:
     if isinstance(answer, Prediction):
-        return as_json(answer)
+        return line_answer(answer)
     problems = answer.problems if isinstance(answer, InputRejected) else ()
     errors = [{"field": problem.field, "message": problem.message} for problem in problems]
     return {"problem": str(answer), "errors": errors}

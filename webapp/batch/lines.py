@@ -32,7 +32,7 @@ class Line:
     cells: dict[str, str]
 
 
-LineAnswer = Prediction | LoanPipelineError
+LineResult = Prediction | LoanPipelineError
 
 
 def check_length(lines_so_far: int) -> None:

@@ -26,5 +26,5 @@ def show() -> str:
             answers = app_state().predictions.recent(str(visitor), _SHOWN)
     except sqlite3.Error as error:
         logger.warning("the history cannot be read: %s", error)
-        problem = "The record of answers cannot be read at the moment."
+        problem = "The record of answers cannot be read now. Try again later."
     return render_template("history.html", answers=answers, limit=_SHOWN, problem=problem)

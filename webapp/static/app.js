@@ -1,7 +1,7 @@
 // Makes the pages quicker to use; all of them work without it.
 "use strict";
 
-const crowns = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 function later(milliseconds, action) {
   let timer;
@@ -18,7 +18,7 @@ for (const form of document.querySelectorAll("[data-terms]")) {
   const update = () => {
     const payment = Number(form.amount.value) / Number(form.duration.value);
     const known = Number.isFinite(payment) && payment > 0;
-    if (output) output.textContent = known ? `${crowns.format(payment)} CZK` : "the amount over the duration";
+    if (output) output.textContent = known ? `${money.format(payment)} ${output.dataset.currency}` : "the amount over the duration";
     if (paymentField && known) paymentField.value = payment.toFixed(2);
   };
   form.amount.addEventListener("input", update);

@@ -1,19 +1,20 @@
 """The features of a loan: name, unit, definition, range and the meaning of null.
 
 The *application* set is what a form can ask; the *behavioural* set adds the account's history and
-has none of the protected characteristics. The builders in `features/` must produce exactly these
-columns, the released bundle carries them, and the documentation is generated from them.
+has neither the protected characteristics nor what grows as the bank ages. The builders in
+`features/` must produce exactly these columns, the released bundle carries them, and the
+documentation is generated from them.
 """
 
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import asdict
 from typing import Literal
 
 from loan_pipeline.contracts.features.application import APPLICATION_FEATURES
 from loan_pipeline.contracts.features.behavioural import BEHAVIOURAL_FEATURES
 from loan_pipeline.contracts.features.feature import Feature, Origin
+from loan_pipeline.contracts.features.refusal_reasons import REFUSAL_REASONS, RefusalReason
 from loan_pipeline.errors import LoanPipelineError
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "FEATURES",
     "FEATURES_BY_NAME",
     "FEATURE_SET_NAMES",
+    "REFUSAL_REASONS",
     "Feature",
     "FeatureSet",
     "Origin",
+    "RefusalReason",
     "UnsuitableExclusion",
     "contract_version",
     "feature_set",
@@ -34,7 +37,7 @@ FeatureSet = Literal["application", "behavioural"]
 FEATURE_SET_NAMES: tuple[FeatureSet, ...] = ("application", "behavioural")
 
 FEATURES: tuple[Feature, ...] = APPLICATION_FEATURES + BEHAVIOURAL_FEATURES
-_BEHAVIOURAL = tuple(feature for feature in FEATURES if not feature.protected)
+_BEHAVIOURAL = tuple(one for one in FEATURES if not (one.protected or one.grows_with_time))
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
@@ -69,6 +72,15 @@ def feature_set(name: FeatureSet, excluded: Collection[str] = ()) -> tuple[Featu
 
 
 def contract_version(name: FeatureSet, excluded: Collection[str] = ()) -> str:
-    """A fingerprint of a set's contract: a bundle made for another one must not be used."""
-    text = json.dumps([asdict(one) for one in feature_set(name, excluded)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """A fingerprint of what a model depends on: a bundle made for another one must not be used.
+
+    Hashed are, in the model's order, each feature's name, unit, codes in their order, whether it
+    may be null, and what it is computed from (`Origin`, which decides what a bundle looks up).
+    Labels, definitions, the words for null and the bounds of valid requests change no number that
+    a model gets, so they are left out. A feature that is computed otherwise needs a new name.
+    """
+    depends_on = [
+        [one.name, one.unit, one.origin, list(one.codes), one.null_means is not None]
+        for one in feature_set(name, excluded)
+    ]
+    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]

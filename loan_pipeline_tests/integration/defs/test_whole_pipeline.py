@@ -27,11 +27,8 @@ SAMPLE = "sample"
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOAN_HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("DAGSTER_HOME", raising=False)
-        for name in ("LOAN_LAKE_URL", "LOAN_DATABASE_URL"):
-            patch.delenv(name, raising=False)
-        yield Settings()
+        yield Settings(home=tmp_path_factory.mktemp("home"))
 
 
 def _run(settings: Settings, source: str = "") -> RunSummary:
@@ -95,12 +92,14 @@ def test_the_summary_names_every_figure_and_what_to_do_next(summary: RunSummary)
         assert release.version in text
         assert f"{release.metrics['out_of_time']['roc_auc'].value:.3f}" in text
     assert "make up" in text
+    assert "embedded bank" in text
+    assert summary.lake in text
     assert f"--account {summary.example_account}" in text
 
 
-def test_the_command_line_scores_with_the_release(summary: RunSummary) -> None:
+def test_the_command_line_scores_with_the_release(settings: Settings, summary: RunSummary) -> None:
     arguments = f"score --account {summary.example_account} --amount 96000 --duration 24 --json"
-    answer = json.loads(_invoke(arguments).output)
+    answer = json.loads(_invoke(settings, arguments).output)
     assert answer["model_version"] == summary.releases["behavioural"].version
     assert answer["reasons"]
 
@@ -116,13 +115,12 @@ def test_a_later_run_keeps_the_bank_and_releases_anew(
 
 
 def test_a_candidate_that_fails_the_gate_leaves_the_release_in_place(
-    settings: Settings, summary: RunSummary, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, summary: RunSummary
 ) -> None:
     assert summary
     before = _state(settings)
-    monkeypatch.setenv("LOAN_MINIMUM_ROC_AUC", "1")
     with pytest.raises(RunFailedError, match=r"at least 1\.000 is needed"):
-        _run(Settings())
+        _run(settings.model_copy(update={"minimum_roc_auc": 1.0}))
     assert _state(settings)[2] == before[2]
 
 
@@ -193,7 +191,7 @@ def test_bad_input_is_one_clear_message_and_loses_nothing(
         (folder / file.name).write_bytes(file.read_bytes())
     named = spoil(folder)
     before = _state(settings)
-    answer = _invoke(f"run --source {folder} --recipe quick")
+    answer = _invoke(settings, f"run --source {folder} --recipe quick")
     assert answer.exit_code == 1
     assert named in answer.output
     assert "Traceback" not in answer.output
@@ -203,11 +201,11 @@ def test_bad_input_is_one_clear_message_and_loses_nothing(
 def test_a_missing_folder_is_named(settings: Settings, summary: RunSummary) -> None:
     assert summary
     before = _state(settings)
-    answer = _invoke("run --source /no/such/folder --recipe quick")
+    answer = _invoke(settings, "run --source /no/such/folder --recipe quick")
     assert answer.exit_code == 1
     assert "/no/such/folder" in answer.output
     assert _state(settings) == before
 
 
-def _invoke(arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments.split())
+def _invoke(settings: Settings, arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments.split(), env={"LOAN_HOME": str(settings.home)})

@@ -5,11 +5,12 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+from pydantic import SecretStr
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.contracts.features import FEATURES
-from loan_pipeline.defs.automation import exported_by_others
-from loan_pipeline.defs.resources import LakeResource
+from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.sensors import exported_by_others
 from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.folder_store import FolderStore
@@ -30,11 +31,8 @@ SAMPLE = "sample"
 def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit(
     mariadb_url: str, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOAN_HOME", str(tmp_path))
-    monkeypatch.setenv("LOAN_DATABASE_URL", mariadb_url)
-    monkeypatch.setenv("LOAN_LAKE_URL", s3_url)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    settings = Settings()
+    settings = Settings(home=tmp_path, database_url=SecretStr(mariadb_url), lake_url=s3_url)
     summary = run_pipeline(settings, source=SAMPLE, recipe="quick", target="observed")
 
     store = open_store(settings.lake)
@@ -51,15 +49,12 @@ def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit
 
 
 @pytest.mark.fast
-def test_an_export_by_others_asks_for_one_retraining(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_by_others_asks_for_one_retraining(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    monkeypatch.setenv("LOAN_LAKE_URL", tmp_path.as_uri())
     bank = random_bank(transactions=50)
 
     def asked() -> list[dg.RunRequest]:
-        context = dg.build_sensor_context(resources={"lake": LakeResource()})
+        context = dg.build_sensor_context(resources={"lake": LakeResource(url=tmp_path.as_uri())})
         data = exported_by_others.evaluate_tick(context)
         return list(data.run_requests or [])
 

@@ -4,7 +4,6 @@ import io
 import sys
 import tarfile
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,15 @@ from loan_pipeline.export.packed import (
 from loan_pipeline.export.parity import check_parity
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.release.bundle import Origin, released_model, write_bundle
+from loan_pipeline.release.bundle import released_model, write_bundle
 from loan_pipeline.release.gate import check_not_worse, released_champion
-from loan_pipeline.release.publish import Evidence, publish
+from loan_pipeline.release.publish import HoldoutPredictions, publish
 from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline.training.inputs import model_inputs, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
+from loan_pipeline_tests.helpers.candidates import origin_of, predictor_manifest
 from loan_pipeline_tests.helpers.packed_models import (
     LOANS,
     tar,
@@ -62,10 +62,13 @@ def store(
     folder = tmp_path_factory.mktemp("lake")
     test = score_loans(trained, split_out_of_time(with_outcome(LOANS, "observed"))[1])
     measured = Validation({"out_of_time": measure_with_intervals(test, draws=50)}, {}, {}, test)
-    origin = Origin("snapshot-1", date(1997, 1, 1), "run-1")
+    origin = origin_of(predictor_manifest(trained.facts))
     manifest = write_bundle(folder / "made", trained, packed, measured, LOANS, LOANS, origin)
     store = open_store((folder / "lake").as_uri())
-    publish(store, folder / "made", manifest, Evidence(out_of_time={}), keep=2)
+    predictions = HoldoutPredictions(out_of_time={})
+    publish(
+        store, folder / "made", manifest, origin.verdict, predictions, minimum_roc_auc=0.6, keep=2
+    )
     return store
 
 

@@ -4,21 +4,25 @@ from pathlib import Path
 import pytest
 
 from loan_pipeline.contracts.bundle import MANIFEST_FILE, BundleManifest
+from loan_pipeline.contracts.origin import RecordsDiffer
+from loan_pipeline.contracts.verdict import Check
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import Pointer, Store, StoreConflict, StoreError
 from loan_pipeline.release.gate import released_champion
 from loan_pipeline.release.publish import (
-    Evidence,
+    HoldoutPredictions,
     current_version,
     prune,
     publish,
-    read_evidence,
+    read_holdout_predictions,
     releases,
     roll_back,
 )
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.training.errors import ReleaseRefused
-from loan_pipeline_tests.helpers.bundles import write_bundle
+from loan_pipeline_tests.helpers.bundles import passed_verdict, write_bundle
+
+NO_PREDICTIONS = HoldoutPredictions(out_of_time={})
 
 
 @pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.fast), "s3"])
@@ -28,26 +32,42 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return open_store(request.getfixturevalue("s3_url"))
 
 
-def release_many(store: Store, folder: Path, count: int, *, keep: int = 10) -> list[str]:
+def release_many(
+    store: Store, folder: Path, count: int, *, keep: int = 10, first_day: int = 0
+) -> list[str]:
     """Publish `count` bundles one after the other; their versions."""
     versions = []
     for number in range(count):
-        created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
+        created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=first_day + number)
         version = f"{created:%Y%m%dT%H%M%SZ}-{number:08x}"
         write_bundle(folder / version, "application", version=version)
         manifest = BundleManifest.model_validate_json(
             (folder / version / MANIFEST_FILE).read_bytes()
         )
-        publish(store, folder / version, manifest, Evidence(out_of_time={7: 0.5}), keep=keep)
+        predictions = HoldoutPredictions(out_of_time={7: 0.5})
+        _publish(store, folder / version, manifest, predictions, keep=keep)
         versions.append(version)
     return versions
+
+
+def _publish(
+    store: Store,
+    folder: Path,
+    manifest: BundleManifest,
+    predictions: HoldoutPredictions = NO_PREDICTIONS,
+    keep: int = 5,
+) -> None:
+    """Publish with the verdict that the gate would give now."""
+    verdict = passed_verdict(manifest, current_version(store, manifest.feature_set))
+    publish(store, folder, manifest, verdict, predictions, minimum_roc_auc=0.6, keep=keep)
 
 
 def test_what_is_published_is_what_the_app_loads(store: Store, tmp_path: Path):
     (version,) = release_many(store, tmp_path / "made", 1)
     scorer = load_latest(store, "application", tmp_path / "cache")
     assert scorer.bundle.manifest.version == version
-    assert read_evidence(store, "application", version) == Evidence(out_of_time={7: 0.5})
+    predictions = read_holdout_predictions(store, "application", version)
+    assert predictions == HoldoutPredictions(out_of_time={7: 0.5})
 
 
 def test_releases_are_listed_newest_first_and_the_current_one_is_marked(store: Store, tmp_path):
@@ -57,7 +77,7 @@ def test_releases_are_listed_newest_first_and_the_current_one_is_marked(store: S
     assert releases(store, "behavioural") == []
 
 
-def test_only_the_last_few_are_kept_with_their_evidence(store: Store, tmp_path: Path):
+def test_only_the_last_few_are_kept_with_their_holdout_predictions(store: Store, tmp_path: Path):
     versions = release_many(store, tmp_path, 4, keep=2)
     assert [release.version for release in releases(store, "application")] == versions[:1:-1]
     left = [key for key in store.list("") if versions[0] in key]
@@ -130,7 +150,7 @@ def test_a_release_that_dies_half_way_leaves_the_old_one(store: Store, tmp_path:
     manifest = BundleManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
     (folder / sorted(manifest.files)[-1]).unlink()
     with pytest.raises((StoreError, OSError)):
-        publish(store, folder, manifest, Evidence(out_of_time={}), keep=5)
+        _publish(store, folder, manifest)
     assert current_version(store, "application") == versions[0]
     assert load_latest(store, "application", tmp_path / "cache").bundle.manifest.as_of > date.min
 
@@ -138,11 +158,74 @@ def test_a_release_that_dies_half_way_leaves_the_old_one(store: Store, tmp_path:
 def test_loans_of_another_bank_are_not_the_same_loans(store: Store, tmp_path: Path):
     (version,) = release_many(store, tmp_path, 1)
     manifest = releases(store, "application")[0].manifest
-    evidence = Evidence(out_of_time={7: 0.5}, bank="bank A")
-    publish(store, tmp_path / version, manifest, evidence, keep=5)
+    predictions = HoldoutPredictions(out_of_time={7: 0.5}, bank="bank A")
+    _publish(store, tmp_path / version, manifest, predictions)
     same = released_champion(store, "application", "bank A")
     other = released_champion(store, "application", "bank B")
     assert same is not None
     assert other is not None
     assert same.out_of_time == {7: 0.5}
     assert other.out_of_time == {}
+
+
+@pytest.fixture
+def candidate(store: Store, tmp_path: Path) -> tuple[Path, BundleManifest]:
+    """A bundle that may replace the one release."""
+    release_many(store, tmp_path / "first", 1)
+    folder = tmp_path / "candidate"
+    return folder, write_bundle(folder, "application", version="20270101T000000Z-00000000")
+
+
+def test_a_candidate_that_did_not_pass_is_refused_in_the_checks_own_words(store, candidate):
+    folder, manifest = candidate
+    before = current_version(store, "application")
+    failed = (Check(name="roc_auc", passed=False, says="ROC AUC 0.512, at least 0.9 is needed"),)
+    verdict = passed_verdict(manifest, before, checks=failed)
+    with pytest.raises(ReleaseRefused, match=r"«roc_auc»: ROC AUC 0\.512, at least 0\.9"):
+        publish(store, folder, manifest, verdict, NO_PREDICTIONS, minimum_roc_auc=0.6, keep=5)
+    assert current_version(store, "application") == before
+    assert not store.exists(f"releases/application/{manifest.version}/model.onnx")
+
+
+@pytest.mark.parametrize("field", ["predictor_id", "metrics_id", "snapshot_id", "loan_features_id"])
+def test_a_verdict_on_another_candidate_is_refused_and_both_are_named(store, candidate, field):
+    folder, manifest = candidate
+    verdict = passed_verdict(manifest, current_version(store, "application"), **{field: "other"})
+    with pytest.raises(RecordsDiffer, match="other") as refused:
+        publish(store, folder, manifest, verdict, NO_PREDICTIONS, minimum_roc_auc=0.6, keep=5)
+    assert getattr(manifest.training, field) in str(refused.value)
+    assert "materialise application/verdict" in str(refused.value)
+
+
+def test_a_verdict_against_a_champion_that_was_replaced_or_rolled_back_is_refused(
+    store: Store, candidate, tmp_path: Path
+):
+    folder, manifest = candidate
+    first = current_version(store, "application")
+    verdict = passed_verdict(manifest, first)
+    (second,) = release_many(store, tmp_path / "second", 1, first_day=2)
+    for verdict_on, now in ((first, second), (second, first)):
+        roll_back(store, "application", now)
+        verdict = passed_verdict(manifest, verdict_on)
+        with pytest.raises(ReleaseRefused, match=f"with release {verdict_on}.* one is {now}"):
+            publish(store, folder, manifest, verdict, NO_PREDICTIONS, minimum_roc_auc=0.6, keep=5)
+
+
+def test_a_verdict_under_another_minimum_is_refused(store: Store, candidate):
+    folder, manifest = candidate
+    verdict = passed_verdict(manifest, current_version(store, "application"))
+    with pytest.raises(ReleaseRefused, match=r"LOAN_MINIMUM_ROC_AUC=0\.6, .* is 0\.9 now"):
+        publish(store, folder, manifest, verdict, NO_PREDICTIONS, minimum_roc_auc=0.9, keep=5)
+
+
+def test_a_release_of_another_format_can_be_replaced_and_is_not_listed(store, candidate):
+    folder, manifest = candidate
+    old = current_version(store, "application")
+    key = f"releases/application/{old}/manifest.json"
+    store.write(key, store.read(key).replace(b'"format":2', b'"format":1'))
+    assert releases(store, "application") == []
+    champion = released_champion(store, "application")
+    assert champion is not None
+    assert champion.version == old
+    _publish(store, folder, manifest)
+    assert current_version(store, "application") == manifest.version

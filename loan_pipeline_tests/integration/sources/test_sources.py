@@ -84,20 +84,27 @@ def test_a_dump_fills_mariadb_as_well(
 
 @pytest.mark.mariadb
 def test_another_server_fills_either_bank(
-    filled: Bank, embedded: Bank, mariadb_server: MariaDBServer, mariadb_url: str
+    filled: Bank,
+    embedded: Bank,
+    mariadb_server: MariaDBServer,
+    mariadb_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spec = mariadb_url.replace("/financial", "/original")
+    monkeypatch.setenv("BANK_SOURCE", mariadb_url.replace("/financial", "/original"))
     before = contents(filled)
     for bank in (embedded, open_bank(Settings(database_url=mariadb_url))):
-        bank.fill(open_source(spec))
+        bank.fill(open_source("env:BANK_SOURCE"))
         assert all(rows.equals(before[name]) for name, rows in contents(bank).items())
         assert bank.filled_from() == f"MariaDB original at 127.0.0.1:{mariadb_server.port}"
 
 
 @pytest.mark.mariadb
-def test_a_bank_can_be_filled_from_itself(filled: Bank, mariadb_url: str) -> None:
+def test_a_bank_can_be_filled_from_itself(
+    filled: Bank, mariadb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = contents(filled)
-    filled.fill(open_source(mariadb_url.replace("/financial", "/original")))
+    monkeypatch.setenv("BANK_SOURCE", mariadb_url.replace("/financial", "/original"))
+    filled.fill(open_source("env:BANK_SOURCE"))
     assert all(rows.equals(before[name]) for name, rows in contents(filled).items())
 
 

@@ -1,13 +1,18 @@
 """The asset graph as people see it in the UI, loaded with no secret and no network."""
 
 import socket
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
-from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FEATURES_BY_NAME
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.definitions import defs
+from loan_pipeline.definitions import build_defs
+from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.release.gate import RULES
+from loan_pipeline.settings import Settings
 
 pytestmark = pytest.mark.fast
 
@@ -15,16 +20,16 @@ RAW = {f"raw/{table.name}" for table in TABLES}
 
 
 @pytest.fixture(scope="module")
-def definitions() -> dg.Definitions:
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     with pytest.MonkeyPatch.context() as patch:
 
         def refuse(*_: object) -> None:
             raise AssertionError("definitions must load without the network")
 
         patch.setattr(socket.socket, "connect", refuse)
-        for name in ("LOAN_DATABASE_URL", "LOAN_LAKE_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
-        loaded = defs()
+        loaded = build_defs(Settings(home=tmp_path_factory.mktemp("home")))
         loaded.resolve_all_job_defs()
     return loaded
 
@@ -38,30 +43,36 @@ def _parents(definitions: dg.Definitions) -> dict[str, set[str]]:
 
 
 def test_the_assets_are_the_stages_of_the_data(definitions: dg.Definitions) -> None:
-    per_set = {}
+    per_set: dict[str, set[str]] = {}
     for name in FEATURE_SET_NAMES:
+        predictor, holdout = f"{name}/predictor", f"{name}/holdout_predictor"
+        metrics, verdict = f"{name}/metrics", f"{name}/verdict"
         per_set |= {
-            f"{name}/predictor": {"loan_features"},
-            f"{name}/metrics": {f"{name}/predictor", "loan_features", "snapshot"},
+            predictor: {"loan_features"},
+            holdout: {predictor, "loan_features"},
+            metrics: {predictor, holdout, "loan_features", "snapshot"},
+            verdict: {predictor, metrics, "loan_features", "snapshot"},
             f"{name}/release": {
-                f"{name}/predictor",
-                f"{name}/metrics",
+                predictor,
+                metrics,
+                verdict,
                 "loan_features",
                 "account_features",
                 "snapshot",
             },
         }
     assert _parents(definitions) == {
-        **{key: set() for key in RAW},
-        "bank_report": RAW,
-        "snapshot": RAW,
+        "bank": set(),
+        **{key: {"bank"} for key in RAW},
+        "bank_report": RAW | {"bank"},
+        "snapshot": RAW | {"bank"},
         "loan_features": {"snapshot"},
         "account_features": {"snapshot"},
         **per_set,
     }
 
 
-def test_blocking_checks_stand_before_training_and_before_release(
+def test_blocking_checks_report_each_rule_that_holds_a_later_step(
     definitions: dg.Definitions,
 ) -> None:
     graph = definitions.resolve_asset_graph()
@@ -81,12 +92,110 @@ def test_blocking_checks_stand_before_training_and_before_release(
         "account_features:values",
     }
     for name in FEATURE_SET_NAMES:
-        expected.add(f"{name}/predictor:export_parity")
-        expected |= {
-            f"{name}/metrics:{check}"
-            for check in ("roc_auc", "calibration", "not_worse_than_released")
+        expected |= {f"{name}/verdict:{rule.name}" for rule in RULES}
+    assert blocking == expected
+
+
+def test_every_run_asks_the_contract_after_the_fill_and_before_the_snapshot(
+    definitions: dg.Definitions,
+) -> None:
+    for job in ("whole_pipeline", "retraining", "fill"):
+        nodes = definitions.resolve_job_def(job).dependencies
+        upstream = {
+            node.name: {
+                one.node for deps in by_input.values() for one in deps.get_node_dependencies()
+            }
+            for node, by_input in nodes.items()
         }
-    assert expected <= blocking
+        assert "raw_tables_contract" in upstream
+        if job != "retraining":
+            assert "bank" in upstream["raw_tables_contract"]
+        if job != "fill":
+            assert "raw_tables_contract" in upstream["snapshot"]
+
+
+def test_the_bank_is_only_watched_as_raw_tables_and_filled_by_one_asset(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.external_asset_keys} == RAW
+
+
+def test_every_field_of_every_config_says_what_it_means(definitions: dg.Definitions) -> None:
+    fields = {
+        f"{node.name}.{name}": field
+        for node in definitions.resolve_job_def("whole_pipeline").nodes
+        if (schema := node.definition.config_schema) and hasattr(schema.config_type, "fields")
+        for name, field in schema.config_type.fields.items()
+    }
+    assert {"bank.source", "snapshot.adopt", "behavioural__predictor.recipe"} <= set(fields)
+    assert [name for name, field in fields.items() if not field.description] == []
+
+
+def test_columns_have_the_types_ranges_and_nulls_of_the_contract(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    for table in ("loan_features", "account_features"):
+        schema = graph.get(dg.AssetKey(table)).metadata["dagster/column_schema"]
+        columns = {column.name: column for column in schema.columns}
+        assert all(column.description for column in schema.columns)
+        assert columns["account_id"].type == "integer"
+        assert not columns["account_id"].constraints.nullable
+        for name, column in columns.items():
+            if feature := FEATURES_BY_NAME.get(name):
+                assert column.type == feature.type
+                assert column.constraints.nullable is (feature.null_means is not None)
+                assert column.constraints.other
+    frequency = columns["statement_frequency"]
+    assert "POPLATEK MESICNE" in frequency.constraints.other[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "database", "store", "models"),
+    [
+        ({}, "duckdb", "folder", {"onnx"}),
+        (
+            {
+                "database_url": "mysql+pymysql://bank:S3cret@db/financial",
+                "lake_url": "s3://bucket/lake",
+                "allow_pickles": True,
+            },
+            "mariadb",
+            "s3",
+            {"onnx", "autogluon"},
+        ),
+    ],
+)
+def test_kinds_name_the_database_the_store_and_the_models_in_use(
+    settings: dict[str, object], database: str, store: str, models: set[str], tmp_path: Path
+) -> None:
+    loaded = build_defs(Settings.model_validate({"home": tmp_path, **settings}))
+    specs = {spec.key.to_user_string(): spec.kinds for spec in loaded.resolve_all_asset_specs()}
+    assert specs["raw/trans"] == {database}
+    assert specs["snapshot"] == {"parquet", store}
+    assert specs["behavioural/release"] == {store, *models}
+
+
+def test_no_resource_shows_the_password_of_the_bank(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, database_url=SecretStr("mysql+pymysql://bank:S3cret@db/x"))
+    loaded = build_defs(settings)
+    resources = loaded.get_repository_def().get_top_level_resources()
+    shown = [
+        resource.config_schema.default_value_as_json_str
+        for resource in resources.values()
+        if resource.config_schema.default_provided
+    ]
+    assert any("keep_snapshots" in text for text in shown)
+    assert not any("S3cret" in text for text in shown)
+
+
+def test_tests_and_the_command_line_may_hand_in_a_resource_of_their_own(tmp_path: Path) -> None:
+    lake = LakeResource(url=(tmp_path / "elsewhere").as_uri())
+    loaded = build_defs(Settings(home=tmp_path), {"lake": lake})
+    assert loaded.get_repository_def().get_top_level_resources()["lake"] is not None
+    assert loaded.resources is not None
+    assert loaded.resources["lake"] is lake
 
 
 def test_retraining_is_a_job_with_a_weekly_schedule_that_people_switch_on(
@@ -101,14 +210,3 @@ def test_retraining_is_a_job_with_a_weekly_schedule_that_people_switch_on(
     }
     assert "behavioural/release" in steps
     assert not steps & RAW
-
-
-def test_a_bank_that_is_the_system_of_record_is_only_observed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LOAN_BANK_MANAGED", "false")
-    graph = defs().resolve_asset_graph()
-    for key in RAW:
-        node = graph.get(dg.AssetKey.from_user_string(key))
-        assert node.is_observable
-        assert not node.is_materializable

@@ -35,7 +35,7 @@ def test_a_repeated_loan_is_named() -> None:
     repeated, count = key_problems(frame, "loan_id", 3)
     assert repeated.rows == 2
     assert repeated.text == "is repeated in 2 of 4 rows (loan_id 1)"
-    assert count.text == "4 rows, but the bank has 3"
+    assert count.text == "has 4 rows, but the snapshot knows 3"
 
 
 def test_nulls_codes_and_ranges_are_checked_and_the_first_rows_named() -> None:
@@ -44,7 +44,7 @@ def test_nulls_codes_and_ranges_are_checked_and_the_first_rows_named() -> None:
     frame.loc[[4, 5], "age_years"] = [130.5, -1]
     frame.loc[6, "transaction_count"] = None
     frame.loc[7, "order_amount_mean_czk"] = None  # may be missing
-    found = {p.column: p for p in value_problems(frame, "loan_id", APPLICATION)}
+    found = {p.place: p for p in value_problems(frame, "loan_id", APPLICATION)}
     assert set(found) == {"gender", "age_years", "transaction_count"}
     assert found["gender"].text == "is none of M, F in 1 of 200 rows (loan_id 3: X)"
     assert found["age_years"].rows == 2
@@ -54,7 +54,7 @@ def test_nulls_codes_and_ranges_are_checked_and_the_first_rows_named() -> None:
 
 def test_a_missing_column_is_a_problem() -> None:
     (problem,) = value_problems(table().drop(columns="amount"), "loan_id", APPLICATION)
-    assert problem.column == "amount"
+    assert problem.place == "amount"
     assert problem.rows == 200
 
 

@@ -48,7 +48,7 @@ def validation(scored: ScoredLoans) -> Validation:
 
 
 def champion(scored: ScoredLoans | None, *, last: date = date(1999, 1, 1)) -> Champion:
-    """A released model that answers one half, and whose twin predicted `scored`."""
+    """A released model that answers one half; its holdout predictor predicted `scored`."""
     features = len(feature_set("application"))
     model = OnnxModel(logistic_graph(np.zeros(features), bias=0.0), features, "champion")
     manifest = BundleManifest.model_construct(
@@ -61,7 +61,7 @@ def champion(scored: ScoredLoans | None, *, last: date = date(1999, 1, 1)) -> Ch
         training=Training.model_construct(last_loan_date=last),
     )
     known = {} if scored is None else dict(zip(scored.loan_ids, scored.probabilities, strict=True))
-    return Champion(manifest, model, known)
+    return Champion("champion", manifest, model, known)
 
 
 def test_the_first_release_has_nothing_to_compare_with():

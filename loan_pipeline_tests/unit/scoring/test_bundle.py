@@ -56,8 +56,8 @@ def test_a_missing_file_is_refused_by_name(tmp_path, file):
 
 def test_the_manifest_of_a_newer_format_is_refused_before_it_is_read(tmp_path):
     write_bundle(tmp_path)
-    edit_manifest(tmp_path, format=2, features="in quite another shape")
-    with pytest.raises(BundleError, match="bundle format 2, this software reads 1"):
+    edit_manifest(tmp_path, format=99, features="in quite another shape")
+    with pytest.raises(BundleError, match="bundle format 99, this software reads "):
         load_bundle(tmp_path)
 
 
@@ -77,7 +77,7 @@ def test_file_names_that_lead_elsewhere_are_refused(tmp_path, name):
         load_bundle(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', "\ufeff{}", '{"format": 1e9}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', "\ufeff{}", '{"format": 2e9}'])
 def test_a_manifest_that_is_none_is_refused(tmp_path, text):
     write_bundle(tmp_path)
     (tmp_path / MANIFEST_FILE).write_text(text)

@@ -32,7 +32,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_without_a_release_the_message_tells_what_to_run(lake, cache):
+def test_without_a_release_the_message_says_what_to_run(lake, cache):
     with pytest.raises(NoRelease, match=r"no application model was released to .*`make run`"):
         fetch_release(open_store(lake.as_uri()), "application", cache)
 

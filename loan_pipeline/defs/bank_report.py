@@ -6,10 +6,10 @@ import dagster as dg
 
 from loan_pipeline.bank.report.aggregates import Exploration, explore
 from loan_pipeline.bank.report.html import plots, render
-from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import picture
-from loan_pipeline.defs.raw import GROUP, raw_key
-from loan_pipeline.defs.resources import BankResource, LakeResource
+from loan_pipeline.defs.raw import BANK, GROUP, RAW_KEYS
+from loan_pipeline.defs.resources import BankResource
 
 REPORT_KEY = "reports/bank.html"
 
@@ -20,16 +20,12 @@ def exploration_metadata(exploration: Exploration, address: str) -> dict[str, An
     return {"report": address, **pictures}
 
 
-@dg.asset(
-    group_name=GROUP,
-    deps=[raw_key(table) for table in TABLES],
-    kinds={"html"},
-)
+@dg.asset(group_name=GROUP, deps=[BANK, *RAW_KEYS], kinds={"html", "store"})
 def bank_report(bank: BankResource, lake: LakeResource) -> dg.MaterializeResult[None]:
     """What the bank holds, by aggregates alone: no row leaves the database."""
     exploration = explore(bank.open())
     store = lake.open()
-    store.write(REPORT_KEY, render(exploration).encode())
+    store.write(REPORT_KEY, render(exploration, currency=bank.settings.currency).encode())
     return dg.MaterializeResult(
         metadata=exploration_metadata(exploration, f"{store.url}/{REPORT_KEY}")
     )

@@ -1,0 +1,60 @@
+"""The jobs that people start, and the run configuration and tags that start them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
+from loan_pipeline.defs.keys import predictor_key
+from loan_pipeline.defs.raw import BANK, raw_tables_contract
+from loan_pipeline.defs.snapshot import SNAPSHOT
+
+STARTED_BY = "loan_pipeline/started_by"  # the tag that says who or what started a run
+
+# The checks are named too: Dagster leaves those of tables that it only watches out of "all".
+CONTRACT = dg.AssetSelection.checks(raw_tables_contract)
+
+whole_pipeline = dg.define_asset_job(
+    "whole_pipeline",
+    selection=dg.AssetSelection.all() | CONTRACT,
+    description="From the bank to the released predictors.",
+)
+
+retraining = dg.define_asset_job(
+    "retraining",
+    selection=dg.AssetSelection.assets(SNAPSHOT).downstream() | CONTRACT,
+    description="A new snapshot of the bank as it stands, and everything after it.",
+)
+
+fill = dg.define_asset_job(
+    "fill",
+    selection=dg.AssetSelection.assets(BANK) | CONTRACT,
+    description="Fills the bank, where it is ours to fill, and asks the contract.",
+)
+
+
+def fill_ops(source: str) -> dict[str, Any]:
+    """The part `ops` of a run's configuration: where the bank is filled from."""
+    return {BANK.to_python_identifier(): {"config": {"source": source}}}
+
+
+def adopt_ops(export_id: str) -> dict[str, Any]:
+    """The part `ops` of a run's configuration: another system's export becomes the snapshot."""
+    return {SNAPSHOT.to_python_identifier(): {"config": {"adopt": export_id}}}
+
+
+def training_ops(names: Sequence[FeatureSet] = FEATURE_SET_NAMES, **config: Any) -> dict[str, Any]:
+    """The part `ops` of a run's configuration: how predictors are trained.
+
+    Args:
+        names: the feature sets.
+        config: fields of `predictor.TrainingConfig`.
+    """
+    return {predictor_key(name).to_python_identifier(): {"config": config} for name in names}
+
+
+@dg.definitions
+def jobs() -> dg.Definitions:
+    """Every job."""
+    return dg.Definitions(jobs=[whole_pipeline, retraining, fill])

@@ -1,0 +1,75 @@
+"""Per feature set: what the predictor is worth."""
+
+import dagster as dg
+
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
+from loan_pipeline.contracts.predictor import PredictorManifest
+from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
+from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import metrics_metadata
+from loan_pipeline.defs.resources import PredictorsResource
+from loan_pipeline.evaluation.validation import validate
+from loan_pipeline.features.engine import snapshot_tables
+from loan_pipeline.features.subgroups import loan_regions
+from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
+from loan_pipeline.release.candidate import (
+    MetricsRecord,
+    require_holdout_of,
+    require_of_loans,
+    require_snapshot_of,
+)
+
+
+def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=metrics_key(name),
+        group_name=name,
+        kinds={"python"},
+        ins={
+            "predictor": dg.AssetIn(predictor_key(name)),
+            "holdout": dg.AssetIn(holdout_key(name)),
+        },
+        description="What the predictor is worth: out of fold, and out of time by the holdout "
+        "predictor.",
+    )
+    def metrics(
+        predictor: PredictorManifest,
+        holdout: PredictorManifest,
+        loan_features: FeatureTable,
+        snapshot: SnapshotManifest,
+        lake: LakeResource,
+        predictors: PredictorsResource,
+    ) -> dg.MaterializeResult[MetricsRecord]:
+        require_of_loans(predictor, loan_features)
+        require_holdout_of(holdout, predictor)
+        require_snapshot_of(snapshot, predictor)
+        store = lake.open()
+        with snapshot_tables(store, snapshot) as tables:
+            regions = loan_regions(tables).to_pandas()
+        loans = read_feature_table(store, loan_features).merge(
+            regions, on="loan_id", how="left", validate="one_to_one"
+        )
+        validation = validate(
+            predictors.open(predictor),
+            predictors.open(holdout),
+            loans,
+            test_from=predictor.test_from,
+        )
+        record = MetricsRecord.of(validation, predictor, holdout)
+        return dg.MaterializeResult(
+            value=record,
+            metadata={
+                "predictor_id": record.predictor_id,
+                "metrics_id": record.metrics_id,
+                **metrics_metadata(validation),
+            },
+        )
+
+    return metrics
+
+
+@dg.definitions
+def all_metrics() -> dg.Definitions:
+    """The assets of both feature sets."""
+    return dg.Definitions(assets=[_metrics(name) for name in FEATURE_SET_NAMES])
