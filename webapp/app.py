@@ -24,6 +24,7 @@ from webapp.pages.predict import pages
 from webapp.recording import request_log
 from webapp.recording.metrics import Metrics
 from webapp.recording.prediction_log import PredictionLog
+from webapp.recording.shipping import LogShipper
 from webapp.security import headers, rate_limit, sessions
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes: 10,000 lines of a batch
@@ -57,13 +58,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     if n := settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     state.models.start()
+    state.shipper.start()
     return app
 
 
 def _state(settings: Settings) -> AppState:
-    metrics = Metrics()
+    metrics, store = Metrics(), open_store(settings.lake)
     models = ModelWatch(
-        open_store(settings.lake),
+        store,
         settings.home / "cache",
         settings.web_release_check_seconds,
         metrics.model_checked,
@@ -75,7 +77,8 @@ def _state(settings: Settings) -> AppState:
         required=settings.web_recording == "required",
         on_loss=metrics.lost.inc,
     )
-    return AppState(settings, models, predictions, metrics)
+    shipper = LogShipper(predictions.path, store, on_waiting=metrics.unshipped.set)
+    return AppState(settings, models, predictions, shipper, metrics)
 
 
 def _asset(name: str) -> str:
