@@ -15,7 +15,7 @@ from webapp.batch.json_lines import read_json_lines, write_json_lines
 from webapp.batch.lines import BatchRejected, BatchTooLong
 from webapp.problems import problem
 from webapp.score_requests import score, score_batch
-from webapp.security.api_keys import require_api_key
+from webapp.security.access import current_policy
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -27,14 +27,13 @@ JSON_LINES = ("application/x-ndjson", "application/jsonl")
 def openapi() -> Response:
     """The API's description."""
     settings = app_state().settings
-    text = json.dumps(description(with_keys=bool(settings.web_api_keys)))
+    text = json.dumps(description(with_keys=current_policy().api_needs_key))
     return Response(in_currency(text, settings.currency), mimetype="application/json")
 
 
 @api.post("/predictions")
 def predict() -> Response:
     """Score one request."""
-    require_api_key(app_state().settings)
     if request.mimetype != "application/json":
         abort(415, "Send the fields as application/json.")
     try:
@@ -50,7 +49,6 @@ def predict() -> Response:
 @api.post("/predictions/batch")
 def predict_batch() -> Response:
     """Score many requests; a line that cannot be scored is answered with its problem."""
-    require_api_key(app_state().settings)
     if request.mimetype != CSV and request.mimetype not in JSON_LINES:
         abort(415, f"Send the lines as {CSV} or {JSON_LINES[0]}.")
     data = request.get_data(cache=False)

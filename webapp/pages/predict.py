@@ -1,8 +1,6 @@
 """The two forms and their answer."""
 
-import secrets
-
-from flask import Blueprint, Response, jsonify, render_template, request, session
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
@@ -11,6 +9,7 @@ from loan_pipeline.scoring.text import reason_text
 from webapp.app_state import app_state
 from webapp.pages.forms import AccountForm, ApplicationForm, RequestForm
 from webapp.score_requests import feature_set_for, other_terms, score
+from webapp.security.caller import visitor
 
 pages = Blueprint("pages", __name__)
 
@@ -56,7 +55,7 @@ def _form_page(form: RequestForm, template: str, **context: object) -> Page:
 
 
 def _answer_page(values: dict[str, object]) -> str:
-    prediction = score(values, source="form", visitor=_visitor())
+    prediction = score(values, source="form", visitor=visitor())
     durations, table = other_terms(values)
     return render_template(
         "answer.html",
@@ -73,12 +72,6 @@ def _answer_page(values: dict[str, object]) -> str:
 def _bounds(name: str) -> tuple[str, str]:
     feature = FEATURES_BY_NAME[name]
     return f"{feature.minimum:.0f}", f"{feature.maximum:.0f}"
-
-
-def _visitor() -> str:
-    if "visitor" not in session:
-        session["visitor"] = secrets.token_hex(8)
-    return str(session["visitor"])
 
 
 @pages.get("/accounts/<int:account_id>")
