@@ -190,8 +190,8 @@ def _verify_values(
         if value is not None:
             raise SnapshotError(
                 f"snapshot {snapshot_id}, table {table.name}, column {cast.column.name}: "
-                f"the value {value!r} is no {duckdb_type(cast.column)}; correct it in the bank, then "
-                "export again"
+                f"the value {value!r} is no {duckdb_type(cast.column)}; correct it in the bank, "
+                "then export again"
             )
 
 
