@@ -25,7 +25,7 @@ class Writable(Protocol):
 class LakeCopy:
     """Follows one prediction log.
 
-    What was written before a process ended may be written again by the next one: readers tell rows
+    What was written before a process ended may be written again by the next one: readers know rows
     apart by `prediction_id`.
 
     Args:
