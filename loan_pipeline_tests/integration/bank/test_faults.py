@@ -215,7 +215,7 @@ def test_a_server_killed_in_a_read_is_told_and_the_next_read_succeeds(
 
 def test_a_full_disk_leaves_the_old_bank(bank: MariaDBBank, good: Source) -> None:
     before = contents(bank)
-    with pytest.raises(BankError, match=r"is full.*Make room"):
+    with pytest.raises(BankError, match=r"is full.*Free space"):
         bank.fill(open_source("sample:scale=0.5,seed=1"))
     assert_as_before(bank, before)
     assert bank.filled_from() == good.name
