@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     web_rate_limit: str = ""
     web_recording: Literal["required", "optional"] = "required"
+    web_shipping: Literal["background", "before_answer"] = "background"
     web_drain_seconds: float = Field(default=5, ge=0)
     web_proxies: int = Field(default=0, ge=0)
     web_log_days: int = Field(default=365, ge=1)
