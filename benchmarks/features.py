@@ -1,32 +1,27 @@
-"""All account features of a scale-1 snapshot, against pandas and Polars, then at scale 10 and 100.
+"""All account features of a snapshot, at 1, 10 and 100 times the public bank, beside other engines.
 
-The peers compute the same values from the same files, which is checked in the same run. What does
-not grow with the data (starting DuckDB, opening the snapshot) weighs on scale 1, so Polars runs at
-the larger scales too.
+The peers compute the same values from the same files, which is checked in the same run. At scale 1
+the engines run in turn in this process, from a snapshot; the larger scales are copies of it under
+other keys, and each engine has a process of its own, so that its peak of memory is its own too.
 """
 
-import json
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
-import pyarrow.parquet as pq
 
-from benchmarks import features_pandas, features_polars
-from benchmarks.timing import alternating, peak_bytes
+from benchmarks import features_pandas, features_polars, features_sql
+from benchmarks.comparison import Comparison
+from benchmarks.features_engines import ENGINES, Figures, measured
+from benchmarks.featuretools_peer import beside_featuretools
+from benchmarks.timing import alternating
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.features.engine import duckdb_connection, feature_batches
+from loan_pipeline.features.engine import feature_batches
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.snapshot import folder_of, latest_snapshot
 from loan_pipeline.sources.sample import SampleSource
@@ -34,18 +29,25 @@ from loan_pipeline.sources.sample.snapshot import write_parquet
 
 REPEATS = 5
 GROWTH_REPEATS = 3
-PANDAS_RATIO_WANTED = 4.0
-POLARS_RATIO_ALLOWED = 1.2
-MEMORY_ALLOWED_GB = 4.0
-COPIES = (10, 100)
+PANDAS_UP_TO = 10  # at 100 it needs more memory than a machine of 24 GB has
+SCALES = (1, 10, 100)
 
 
-def main() -> dict[str, Any]:
-    """Run everything; print a table and answer the figures."""
-    with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
-        results: dict[str, Any] = {"peers": _peers(Path(folder))}
-    results["scales"] = _growth()
-    return results
+def main(scales: Sequence[int] = SCALES) -> dict[str, Any]:
+    """Run everything; print a table and return the figures."""
+    comparisons: list[Comparison] = []
+    with tempfile.TemporaryDirectory(prefix="bench-features-") as name:
+        folder = Path(name)
+        manifest = write_parquet(SampleSource(1.0, 1), folder)
+        paths = snapshot_paths(folder, manifest)
+        if 1 in scales:
+            comparisons += [_peers(folder, manifest), *beside_featuretools(folder, manifest)]
+        for copies in sorted(set(scales) - {1}):
+            comparisons += _at_scale(folder / f"copies-{copies}", paths, manifest, copies)
+    for comparison in comparisons:
+        peers = ", ".join(f"{peer} {value:.3g}" for peer, value in comparison.peers.items())
+        print(f"{comparison.work}: ours {comparison.ours:.3g} {comparison.unit}, {peers}")
+    return {"comparisons": [comparison.as_data() for comparison in comparisons]}
 
 
 def ours(folder: Path) -> pd.DataFrame:
@@ -77,66 +79,62 @@ def same_values(first: pd.DataFrame, second: pd.DataFrame) -> None:
         )
 
 
-def _peers(folder: Path) -> dict[str, Any]:
-    manifest = write_parquet(SampleSource(1.0, 1), folder)
+def _peers(folder: Path, manifest: SnapshotManifest) -> Comparison:
+    """All engines in turn at scale 1, after a run of each whose values are compared."""
     paths = snapshot_paths(folder, manifest)
+
+    def by_hand() -> pd.DataFrame:
+        with duckdb.connect() as connection:
+            found = features_sql.account_features(connection, paths, manifest.as_of)
+            frame: pd.DataFrame = found.read_pandas()
+        return frame
+
+    def polars(engine: Any) -> pd.DataFrame:
+        query = features_polars.account_features(paths, manifest.as_of)
+        return query.collect(engine=engine).to_pandas()
+
     runs: dict[str, Callable[[], pd.DataFrame]] = {
         "ours": lambda: ours(folder),
+        "SQL by hand": by_hand,
+        "Polars": lambda: polars("in-memory"),
+        "Polars, streaming": lambda: polars("streaming"),
         "pandas": lambda: features_pandas.account_features(paths, manifest.as_of),
-        "polars": lambda: features_polars.account_features(paths, manifest.as_of).to_pandas(),
     }
     values = {name: run() for name, run in runs.items()}
-    same_values(values["ours"], values["pandas"])
-    same_values(values["ours"], values["polars"])
+    for name in values:
+        same_values(values["ours"], values[name])
     seconds = dict(zip(runs, alternating(*runs.values(), repeats=REPEATS), strict=True))
-    rows = manifest.tables["trans"].rows
-    pandas_ratio = seconds["pandas"] / seconds["ours"]
-    polars_ratio = seconds["ours"] / seconds["polars"]
-    print(
-        f"{len(values['ours'].columns) - 1} features of {len(values['ours']):,} accounts from "
-        f"{rows:,} transactions: ours {seconds['ours']:.2f} s, pandas {seconds['pandas']:.2f} s "
-        f"({pandas_ratio:.1f} x, wanted {PANDAS_RATIO_WANTED}), Polars {seconds['polars']:.2f} s "
-        f"(ours/Polars {polars_ratio:.2f}, at most {POLARS_RATIO_ALLOWED})"
+    rows, features = manifest.tables["trans"].rows, len(values["ours"].columns) - 1
+    return Comparison(
+        f"{features} features of {len(values['ours']):,} accounts, {rows:,} transactions",
+        "s",
+        seconds.pop("ours"),
+        seconds,
+        goal="4 x pandas, at least 0.83 x Polars",
     )
-    return {
-        "rows": rows,
-        "seconds": seconds,
-        "pandas_over_ours": pandas_ratio,
-        "ours_over_polars": polars_ratio,
-    }
 
 
-def _growth() -> list[dict[str, float]]:
-    """Scale 10 and 100 as copies of the bank of scale 1 under other keys: time and memory."""
-    measured = []
-    with tempfile.TemporaryDirectory(prefix="bench-features-") as name:
-        folder = Path(name)
-        manifest = write_parquet(SampleSource(1.0, 1), folder)
-        paths = snapshot_paths(folder, manifest)
-        for copies in COPIES:
-            copied = folder / f"copies-{copies}"
-            _copy(paths, copied, copies)
-            os.sync()  # or the disk still writes while the features are measured
-            seconds, peak_gb, peer_seconds, peer_peak_gb = _in_own_processes(copied, manifest.as_of)
-            rows = manifest.tables["trans"].rows * copies
-            figures = {
-                "scale": copies,
-                "rows": rows,
-                "seconds": seconds,
-                "peak_gb": peak_gb,
-                "microseconds_per_row": seconds / rows * 1e6,
-                "polars_seconds": peer_seconds,
-                "polars_peak_gb": peer_peak_gb,
-                "ours_over_polars": seconds / peer_seconds,
-            }
-            measured.append(figures)
-            print(
-                f"scale {copies}: {rows:,} transactions, {seconds:.1f} s, "
-                f"{figures['microseconds_per_row']:.2f} µs each, peak {peak_gb:.2f} GB "
-                f"(at most {MEMORY_ALLOWED_GB}); Polars {peer_seconds:.1f} s, "
-                f"peak {peer_peak_gb:.2f} GB (ours/Polars {figures['ours_over_polars']:.2f})"
-            )
-    return measured
+def _at_scale(
+    folder: Path, paths: dict[str, list[Path]], manifest: SnapshotManifest, copies: int
+) -> list[Comparison]:
+    """Time and memory of every engine that can, on `copies` copies of the bank."""
+    _copy(paths, folder, copies)
+    os.sync()  # or the disk still writes while the features are measured
+    engines = [name for name in ENGINES if name != "pandas" or copies <= PANDAS_UP_TO]
+    figures = measured(folder, manifest.as_of, engines, GROWTH_REPEATS)
+    rows = manifest.tables["trans"].rows * copies
+    work = f"the same, {copies} x the data ({rows:,} transactions)"
+    return [
+        _comparison(work, "s", "seconds", figures, "ahead of Polars"),
+        _comparison(f"{work}, peak memory", "GB", "peak_gb", figures, "under 4 GB"),
+    ]
+
+
+def _comparison(
+    work: str, unit: str, key: str, figures: dict[str, Figures], goal: str
+) -> Comparison:
+    values = {engine: found[key] for engine, found in figures.items()}
+    return Comparison(work, unit, values.pop("ours"), values, goal=goal)
 
 
 def _copy(paths: dict[str, list[Path]], folder: Path, copies: int) -> None:
@@ -158,45 +156,3 @@ def _copy(paths: dict[str, list[Path]], folder: Path, copies: int) -> None:
                 f"COPY (SELECT {replaced} FROM read_parquet({[str(file) for file in files]}), "
                 f"range({times}) copies(copy)) TO '{folder / name}.parquet' (FORMAT parquet)"
             )
-
-
-def _in_own_processes(folder: Path, as_of: date) -> list[float]:
-    """Median seconds and gigabytes of ours and of Polars, in turn.
-
-    The peak memory of a process of its own is the features' alone.
-    """
-    runs = []
-    for _ in range(GROWTH_REPEATS):
-        figures = []
-        for engine in ("ours", "polars"):
-            command = [sys.executable, "-m", "benchmarks.features", engine, str(folder)]
-            command.append(as_of.isoformat())
-            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-            measured = json.loads(answer)
-            figures += [measured["seconds"], measured["peak_gb"]]
-        runs.append(figures)
-    return [statistics.median(column) for column in zip(*runs, strict=True)]
-
-
-def _measure(engine: str, folder: Path, as_of: date) -> dict[str, float]:
-    """Seconds and peak memory of writing the account features to Parquet."""
-    out = folder / f"{engine}.parquet"
-    files = {table.name: folder / f"{table.name}.parquet" for table in TABLES}
-    started = time.perf_counter()
-    if engine == "polars":
-        paths = {name: [path] for name, path in files.items()}
-        features_polars.account_features(paths, as_of).write_parquet(out)
-    else:
-        with duckdb_connection() as connection:
-            for name, path in files.items():
-                connection.read_parquet(path, table_name=name)
-            tables = {name: connection.table(name) for name in files}
-            batches = FEATURE_TABLES["account_features"](tables, as_of).to_pyarrow_batches()
-            with pq.ParquetWriter(out, batches.schema) as file:
-                for batch in batches:
-                    file.write_batch(batch)
-    return {"seconds": time.perf_counter() - started, "peak_gb": peak_bytes() / 1e9}
-
-
-if __name__ == "__main__":
-    print(json.dumps(_measure(sys.argv[1], Path(sys.argv[2]), date.fromisoformat(sys.argv[3]))))

@@ -12,8 +12,8 @@ BALANCE, AMOUNT, DAYS = pl.col("balance"), pl.col("amount"), pl.col("days_before
 CREDIT, INCOME = pl.col("credit"), pl.col("income")
 
 
-def account_features(paths: dict[str, list[Path]], as_of: date) -> pl.DataFrame:
-    """One row per account, by account_id.
+def account_features(paths: dict[str, list[Path]], as_of: date) -> pl.LazyFrame:
+    """One row per account, by account_id, to be collected.
 
     Args:
         paths: the Parquet files of each table.
@@ -41,7 +41,7 @@ def account_features(paths: dict[str, list[Path]], as_of: date) -> pl.DataFrame:
         if f.unit in ("count", "CZK") and f.null_means is None
     ]
     chosen = features.with_columns(zeros).select(KEY, *(f.name for f in account))
-    return chosen.sort(KEY).collect()
+    return chosen.sort(KEY)
 
 
 def _profile(tables: dict[str, pl.LazyFrame], as_of: date) -> pl.LazyFrame:

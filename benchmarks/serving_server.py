@@ -8,7 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,12 +68,41 @@ def script(path: Path, text: str) -> list[str]:
     return [sys.executable, str(path)]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    port: int
+    pid: int
+    seconds_to_ready: float
+
+    def megabytes(self) -> float:
+        """What the server and its processes hold."""
+        process = psutil.Process(self.pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(each.memory_info().rss for each in family) / 1e6
+
+
 @contextmanager
 def served(command: list[str], home: Path, log: Path) -> Iterator[int]:
     """Run a server while the block runs; its port."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    with running(command, home, log) as server:
+        yield server.port
+
+
+@contextmanager
+def running(
+    command: list[str], home: Path, log: Path, ready: str = "/healthz"
+) -> Iterator[Running]:
+    """Run a server, which takes its port from WEB_PORT, while the block runs.
+
+    Args:
+        command: that starts it.
+        home: its LOAN_HOME.
+        log: where its output goes.
+        ready: what it answers with 200 once it is ready.
+    """
+    port = free_port()
     environment = os.environ | {
         "LOAN_HOME": str(home),
         "LOAN_WEB_DRAIN_SECONDS": "0",
@@ -78,24 +110,35 @@ def served(command: list[str], home: Path, log: Path) -> Iterator[int]:
         "WEB_PORT": str(port),
         "PYTHONPATH": str(ROOT),
     }
+    started = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [part.replace("$WEB_PORT", str(port)) for part in command],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         try:
-            _wait(port, process)
-            yield port
+            _wait(port, process, ready)
+            yield Running(port, process.pid, time.monotonic() - started)
         finally:
             process.terminate()
             process.wait(timeout=40)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], ready: str) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", ready)
             if connection.getresponse().status == 200:
                 return
         except OSError:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from loan_pipeline.bank_commands import bank
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.settings import Settings, load_settings
@@ -38,6 +39,16 @@ _RECIPE = click.option(
     default="default",
     show_default=True,
     help="How to train.",
+)
+_HYPERPARAMETERS = click.option(
+    "--hyperparameters",
+    "hyperparameters_file",
+    type=click.Path(path_type=Path),
+    help="A recipe of your own in place of --recipe: AutoGluon's dictionary as JSON or YAML.",
+)
+_PRESETS = click.option("--presets", help="AutoGluon's preset for a recipe of your own.")
+_TIME_LIMIT = click.option(
+    "--time-limit", type=float, help="Seconds after which AutoGluon stops a training."
 )
 _TARGET = click.option(
     "--target",
@@ -67,24 +78,48 @@ def main() -> None:
         warnings.simplefilter("ignore")
 
 
+main.add_command(bank)
+
+
 @main.command()
 @click.option(
     "--source",
     default="",
-    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, mysql://… or ctu. "
+    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, env:NAME or ctu. "
     "Without it the bank keeps what it holds; an empty one gets the sample.",
 )
 @_RECIPE
+@_HYPERPARAMETERS
+@_PRESETS
+@_TIME_LIMIT
 @_TARGET
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
+def run(
+    source: str,
+    recipe: str,
+    hyperparameters_file: Path | None,
+    presets: str | None,
+    time_limit: float | None,
+    target: str,
+    *,
+    as_json: bool,
+) -> None:
     """Fill the bank where asked, then run the whole pipeline through Dagster."""
     from loan_pipeline.run import run_pipeline, summary_lines
-    from loan_pipeline.training.recipes import recipe as recipe_called
+    from loan_pipeline.training.own_recipe import chosen_recipe, read_hyperparameters
     from loan_pipeline.training.recipes import require_installed
 
-    require_installed(recipe_called(recipe))
-    summary = run_pipeline(load_settings(), source=source, recipe=recipe, target=target)
+    hyperparameters = read_hyperparameters(hyperparameters_file) if hyperparameters_file else {}
+    require_installed(chosen_recipe(recipe, hyperparameters, presets, time_limit))
+    summary = run_pipeline(
+        load_settings(),
+        source=source,
+        recipe=recipe,
+        hyperparameters=hyperparameters,
+        presets=presets or "",
+        time_limit=time_limit or 0.0,
+        target=target,
+    )
     if as_json:
         _print_json(summary.model_dump(mode="json"))
     else:
@@ -114,6 +149,9 @@ def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
 )
 @_TARGET
 @_RECIPE
+@_HYPERPARAMETERS
+@_PRESETS
+@_TIME_LIMIT
 @click.option(
     "--exclude",
     multiple=True,
@@ -131,6 +169,9 @@ def backtest(
     feature_set: FeatureSet,
     target: str,
     recipe: str,
+    hyperparameters_file: Path | None,
+    presets: str | None,
+    time_limit: float | None,
     exclude: tuple[str, ...],
     seed: int,
     json_file: Path | None,
@@ -143,17 +184,18 @@ def backtest(
     from loan_pipeline.evaluation.rolling import rolling_origin
     from loan_pipeline.load_loans import load_loans
     from loan_pipeline.terminal import shown_on_terminal
-    from loan_pipeline.training.recipes import recipe as recipe_called
+    from loan_pipeline.training.own_recipe import chosen_recipe, read_hyperparameters
 
+    hyperparameters = read_hyperparameters(hyperparameters_file) if hyperparameters_file else None
     how: dict[str, Any] = {
         "feature_set": feature_set,
-        "chosen": recipe_called(recipe),
+        "chosen": chosen_recipe(recipe, hyperparameters, presets, time_limit),
         "target": target,
         "excluded": exclude or load_settings().excluded_features,
         "seed": seed,
     }
     with shown_on_terminal():
-        loans = load_loans(source)
+        loans = load_loans(source, bastion=load_settings().bastion)
         if train_until:
             result = train_and_test(loans, train_until.date(), **how)
         elif rolling:

@@ -16,11 +16,12 @@ from loan_pipeline.lake.open import open_store
 from loan_pipeline.sources.open import open_source
 
 
-def load_loans(source: str) -> pd.DataFrame:
+def load_loans(source: str, *, bastion: str | None = None) -> pd.DataFrame:
     """The feature row of every loan in a source.
 
     Args:
         source: `sample`, a folder of PKDD'99 files, or another source that the embedded bank takes.
+        bastion: the SSH host through which a server is reached.
 
     Returns:
         One row per loan, as `features.loan_features` makes them; dates as `datetime64`.
@@ -28,7 +29,7 @@ def load_loans(source: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory(prefix="loan-pipeline-") as folder:
         home = Path(folder)
         bank = EmbeddedBank(home / "bank.duckdb")
-        bank.fill(open_source(source))
+        bank.fill(open_source(source, bastion=bastion))
         store = open_store((home / "lake").as_uri())
         snapshot = export_direct(bank, store, source=bank.filled_from())
         with feature_batches(store, snapshot, "loan_features") as batches:

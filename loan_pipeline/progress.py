@@ -32,6 +32,9 @@ class Display(Protocol):
     def finish(self, task: Task) -> None:
         """Take the task off the display."""
 
+    def warn(self, message: str) -> None:
+        """Show what does not stop the work, but what a person should know."""
+
     def step_started(self, step: str) -> None:
         """Show that a step of the pipeline has begun."""
 
@@ -63,6 +66,9 @@ class _LogDisplay:
         if isinstance(task, _LoggedTask):
             logger.info("%s: %.1f s", task.description, time.monotonic() - task.started)
 
+    def warn(self, message: str) -> None:
+        """The logger has it."""
+
     def step_started(self, step: str) -> None:
         logger.info("%s begins", step)
 
@@ -86,6 +92,13 @@ def shown_on(display: Display) -> Iterator[None]:
         yield
     finally:
         _display.reset(token)
+
+
+def warn(message: str) -> None:
+    """Tell a person at the terminal, and the log, what does not stop the work."""
+    logger.warning("%s", message)
+    if display := _display.get():
+        display.warn(message)
 
 
 @contextmanager

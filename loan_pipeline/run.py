@@ -19,6 +19,7 @@ from loan_pipeline.instance import prepare_dagster_home
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import refuse_password
 from loan_pipeline.terminal import shown_on_terminal
 
 
@@ -44,18 +45,24 @@ class RunSummary(BaseModel):
     releases: dict[FeatureSet, BundleManifest]
 
 
-def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -> RunSummary:
+def run_pipeline(settings: Settings, *, source: str, **training: Any) -> RunSummary:
     """Run every asset in this process, on the instance that the UI shows.
+
+    Args:
+        settings: the settings.
+        source: what to fill the bank with; empty: as it is.
+        training: fields of `defs.predictor.TrainingConfig`.
 
     Raises:
         RunFailedError: a step failed; the message is the step's own where a user can fix it.
     """
+    refuse_password(source)  # before Dagster keeps the run's configuration
     home = prepare_dagster_home(settings)
     started = time.monotonic()
     job = build_defs(settings).resolve_job_def(whole_pipeline.name)
     with dg.DagsterInstance.from_config(str(home)) as instance, shown_on_terminal():
         result = job.execute_in_process(
-            run_config=_run_config(source=source, recipe=recipe, target=target),
+            run_config=_run_config(source, training),
             instance=instance,
             raise_on_error=False,
             tags={STARTED_BY: "loan-pipeline run"},
@@ -74,8 +81,8 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
     )
 
 
-def _run_config(*, source: str, recipe: str, target: str) -> dict[str, Any]:
-    ops = fill_ops(source) | training_ops(recipe=recipe, target=target)
+def _run_config(source: str, training: dict[str, Any]) -> dict[str, Any]:
+    ops = fill_ops(source) | training_ops(**training)
     return {"loggers": {STEP_LOGGER: {}}, "ops": ops}
 
 
@@ -99,7 +106,8 @@ def failure_message(result: dg.ExecuteInProcessResult) -> str:
         if event.event_type is not dg.DagsterEventType.STEP_FAILURE:
             continue
         error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        # Our own errors say what to do; what caused them does not.
+        while error and error.cause and not error.message.startswith("loan_pipeline."):
             error = error.cause
         step = (event.step_key or "").replace("__", " ").replace("_", " ")
         if error is not None:

@@ -46,17 +46,23 @@ class Settings(BaseSettings):
         database_url: `mysql+pymysql://user:password@host/database`; the embedded bank without it.
         lake_url: `file:///folder` or `s3://bucket/prefix`; a folder in `home` without it.
         allow_pickles: train, release and serve recipes without an ONNX form.
+        currency: the ISO code that labels and messages give amounts in.
         bank_managed: False where the bank is the system of record, which we never write.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="LOAN_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="LOAN_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Path("var")
     database_url: SecretStr | None = None
     lake_url: str = ""
     bank_managed: bool = True
+    currency: str = Field(default="CZK", pattern=r"^[A-Z]{3}$")
 
     rds_instance: str | None = None
     export_role_arn: str | None = None
@@ -76,6 +82,7 @@ class Settings(BaseSettings):
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     web_rate_limit: str = ""
     web_recording: Literal["required", "optional"] = "required"
+    web_shipping: Literal["background", "before_answer"] = "background"
     web_drain_seconds: float = Field(default=5, ge=0)
     web_proxies: int = Field(default=0, ge=0)
     web_log_days: int = Field(default=365, ge=1)
@@ -98,6 +105,8 @@ class Settings(BaseSettings):
     def _known_scheme(cls, url: str) -> str:
         if url and not url.startswith(("file://", "s3://")):
             raise ValueError("LOAN_LAKE_URL must start with file:// or s3://")
+        if url.startswith("s3://") and "@" in url:
+            raise ValueError("LOAN_LAKE_URL takes no login: AWS's own variables hold the keys")
         return url.rstrip("/")
 
     @cached_property

@@ -14,6 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from loan_pipeline.progress import Task, shown_on
 
@@ -43,6 +44,7 @@ class RunDisplay:
             disable=not console.is_terminal,
         )
         self._steps: dict[str, tuple[float, TaskID]] = {}
+        self._warned: set[str] = set()
 
     def start(self, description: str, total: float | None) -> Task:
         """Show a bar for work inside a step."""
@@ -52,6 +54,12 @@ class RunDisplay:
         """Take the bar away."""
         if isinstance(task, _BarTask):
             self.progress.remove_task(task.task_id)
+
+    def warn(self, message: str) -> None:
+        """Leave one line behind; what several steps find is shown once."""
+        if message not in self._warned:
+            self._warned.add(message)
+            self.console.print(Text.assemble(("! ", "yellow"), message), soft_wrap=True)
 
     def step_started(self, step: str) -> None:
         """Show that a step is running."""

@@ -1,23 +1,21 @@
-"""The contract's tables in Arrow's terms, and the door that every filling batch passes.
+"""The contract's tables in Arrow's terms, and the check that every loaded batch passes.
 
-Conversions from text are in `convert`; rules that need a whole table are in `validate`.
+Conversions from text are in `convert`; rules on codes, ranges and whole tables are in `quality`.
 """
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.contracts.column_types import arrow_name
 from loan_pipeline.contracts.tables import Column, Table
-
-# Integers are 32-bit in the database, as in the public copy.
-LARGEST_INTEGER = 2**31 - 1
 
 
 def arrow_type(column: Column) -> pa.DataType:
     """The Arrow type of a contract's column."""
     if column.kind == "decimal":
         return pa.decimal128(column.precision, column.scale)
-    return {"integer": pa.int64(), "date": pa.date32(), "text": pa.string()}[column.kind]
+    return pa.type_for_alias(arrow_name(column))
 
 
 def arrow_schema(table: Table) -> pa.Schema:
@@ -30,11 +28,11 @@ def check_batch(table: Table, batch: pa.RecordBatch, source: str) -> None:
 
     Raises:
         SourceError: on other columns or types than the contract's, nulls where none may be,
-            texts that are too long and integers beyond 32 bits.
+            and texts that are too long.
     """
     if batch.schema.remove_metadata() != arrow_schema(table):
         raise SourceError(
-            f"{source} gave table {table.name} with the columns {_shape(batch.schema)}; "
+            f"{source} returned table {table.name} with the columns {_shape(batch.schema)}; "
             f"the contract wants {_shape(arrow_schema(table))}."
         )
     for column, values in zip(table.columns, batch.columns, strict=True):
@@ -57,20 +55,13 @@ def unfit(column: Column, values: pa.Array) -> tuple[str, pa.Array]:
     """
     if values.null_count and not column.nullable:
         return "is empty", values.is_null()
-    if column.kind == "text":
+    if column.kind == "text" and not column.codes:
         longest = pc.max(pc.utf8_length(values)).as_py()
         if longest is not None and longest > column.length:
             bad = pc.fill_null(pc.greater(pc.utf8_length(values), column.length), False)
             return f"is longer than {column.length} characters", bad
         if column.nullable and pc.any(pc.equal(values, "")).as_py():
             return "is an empty text, not null,", pc.fill_null(pc.equal(values, ""), False)
-    if column.kind == "integer":
-        extremes = pc.min_max(values).as_py()
-        if extremes["max"] is not None and (
-            extremes["max"] > LARGEST_INTEGER or extremes["min"] < -LARGEST_INTEGER
-        ):
-            bad = pc.greater(pc.abs(values), LARGEST_INTEGER)
-            return "is beyond 32 bits", pc.fill_null(bad, False)
     return "", pa.nulls(len(values), pa.bool_())
 
 

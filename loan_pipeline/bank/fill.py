@@ -1,26 +1,26 @@
-"""What filling means for either database: pour, check on the way, and explain what is wrong."""
+"""Loading a source into either database: rows are checked on the way, problems are all reported."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
 
 from loan_pipeline.bank.arrow import check_batch
 from loan_pipeline.bank.embedded.reader import EmbeddedReader
-from loan_pipeline.bank.errors import BankError, SourceError
+from loan_pipeline.bank.errors import BadRowsError, BankError, RepeatedKeysError, SourceError
 from loan_pipeline.bank.protocol import Closing, Locating, Sized, Source
 from loan_pipeline.contracts.table_reader import TableReader
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
-from loan_pipeline.progress import track
-from loan_pipeline.quality.tables import Violation, relation_violations, row_violations
+from loan_pipeline.duckdb_connection import duckdb_connection
+from loan_pipeline.progress import track, warn
+from loan_pipeline.quality.relations import relation_violations, repeated_keys
+from loan_pipeline.quality.rows import RowRules
+from loan_pipeline.quality.violation import Violation
 
-logger = logging.getLogger(__name__)
+_PROBLEMS_SHOWN = 20
+_CHECKER_GB = 0.3
 
-_VIOLATIONS_SHOWN = 10
-
-Pouring = Callable[[Table, Iterator[pa.RecordBatch]], int]
+LoadTable = Callable[[Table, Iterator[pa.RecordBatch]], int]
 
 
 def refuse_unless_managed(managed: bool, bank: str) -> None:
@@ -32,93 +32,87 @@ def refuse_unless_managed(managed: bool, bank: str) -> None:
         )
 
 
-def pour(source: Source, into: Pouring) -> dict[str, int]:
-    """Hand every table's checked batches to `into`, which answers the number of rows.
+class Fill:
+    """One fill of a bank from a source, and everything that is wrong with the source.
 
-    Raises:
-        SourceError: after the first table whose rows break the contract.
+    Attributes:
+        problems: what no bank may hold, in words, with its place in the source.
     """
-    try:
-        # One thread: the other processor is the database's.
-        with duckdb.connect(config={"threads": 1}) as checker:
-            return {table.name: _pour_table(source, table, into, checker) for table in TABLES}
-    finally:
-        if isinstance(source, Closing):
-            source.close()
 
+    def __init__(self, source: Source) -> None:
+        self.problems: list[str] = []
+        self._source = source
+        self._sound: list[Table] = []
 
-def _pour_table(
-    source: Source, table: Table, into: Pouring, checker: duckdb.DuckDBPyConnection
-) -> int:
-    rules = _RowRules(table, checker)
-    expected = source.expected_rows(table) if isinstance(source, Sized) else None
-    with track(f"Filling {table.name}", expected) as task:
+    def load(self, into: LoadTable) -> dict[str, int]:
+        """Hand every table's checked batches to `into`, which returns the number of rows.
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in source.batches(table):
-                check_batch(table, batch, source.name)
-                rules.check(batch)
-                yield batch
-                task.advance(batch.num_rows)
+        Returns:
+            The number of rows by table; tables with problems are not complete.
+        """
+        try:
+            # One thread: the other processor is the database's.
+            with duckdb_connection(gigabytes=_CHECKER_GB, threads=1) as checker:
+                return {table.name: self._load_table(table, into, checker) for table in TABLES}
+        finally:
+            if isinstance(self._source, Closing):
+                self._source.close()
 
-        count = into(table, batches())
-    refuse(rules.violations(), source)
-    return count
+    def _load_table(self, table: Table, into: LoadTable, checker: duckdb.DuckDBPyConnection) -> int:
+        before, count = len(self.problems), 0
+        rules = RowRules(table)
+        expected = self._source.expected_rows(table) if isinstance(self._source, Sized) else None
+        with track(f"Loading {table.name}", expected) as task:
 
+            def batches() -> Iterator[pa.RecordBatch]:
+                try:
+                    for batch in self._source.batches(table):
+                        check_batch(table, batch, self._source.name)
+                        checker.register(table.name, batch)
+                        rules.add(EmbeddedReader(checker))
+                        # Rows that will be refused are looked for to the end, but not loaded.
+                        if not rules.any_blocking:
+                            yield batch
+                        task.advance(batch.num_rows)
+                except BadRowsError as error:
+                    self.problems += error.problems
 
-class _RowRules:
-    """Checks a table's rows on their way, with the very SQL that checks them in a database."""
+            try:
+                count = into(table, batches())
+            except RepeatedKeysError as error:
+                self._report([repeated_keys(table, error.surplus, error.repeated)])
+        self._report(rules.violations())
+        if len(self.problems) == before:
+            self._sound.append(table)
+        return count
 
-    def __init__(self, table: Table, checker: duckdb.DuckDBPyConnection) -> None:
-        self._table = table
-        self._connection = checker
-        self._reader = EmbeddedReader(checker)
-        self._found: dict[tuple[str, str], Violation] = {}
+    def validate(self, reader: TableReader) -> None:
+        """Check the loaded tables' keys, references and history, and refuse what is wrong.
 
-    def check(self, batch: pa.RecordBatch) -> None:
-        """Note the rules that the batch breaks."""
-        self._connection.register(self._table.name, batch)
-        for violation in row_violations(self._reader, self._table):
-            rule = (violation.column, violation.rule)
-            before = self._found.get(rule, replace(violation, count=0))
-            self._found[rule] = replace(before, count=before.count + violation.count)
+        Raises:
+            SourceError: with every problem of the source, and where its rows are.
+        """
+        with track("Validating"):
+            self._report(relation_violations(reader, self._sound))
+        if self.problems:
+            shown = self.problems[:_PROBLEMS_SHOWN]
+            if len(self.problems) > _PROBLEMS_SHOWN:
+                shown.append(f"and {len(self.problems) - _PROBLEMS_SHOWN} more")
+            raise SourceError(
+                f"{self._source.name} cannot be loaded; the bank was left as it was:\n  "
+                + "\n  ".join(shown)
+                + "\nCorrect this in the source and fill again."
+            )
 
-    def violations(self) -> list[Violation]:
-        """What was found, with the counts of all batches and the first one's examples."""
-        return list(self._found.values())
+    def _report(self, violations: Iterable[Violation]) -> None:
+        for violation in violations:
+            if violation.blocking:
+                self.problems.append(self._located(violation))
+            else:
+                warn(str(violation))
 
-
-def require_relations(reader: TableReader, source: Source) -> None:
-    """Refuse what was poured where keys, references or owners break the contract.
-
-    Raises:
-        SourceError: with every blocking violation, and where the rows stand.
-    """
-    with track("Validating"):
-        refuse(list(relation_violations(reader)), source)
-
-
-def refuse(violations: Iterable[Violation], source: Source) -> None:
-    """Log the violations that do not block, and raise a SourceError of those that do."""
-    blocking = []
-    for violation in violations:
-        if violation.blocking:
-            blocking.append(_located(violation, source))
-        else:
-            logger.warning("%s: %s", source.name, violation)
-    if blocking:
-        shown = blocking[:_VIOLATIONS_SHOWN]
-        if len(blocking) > _VIOLATIONS_SHOWN:
-            shown.append(f"and {len(blocking) - _VIOLATIONS_SHOWN} more")
-        raise SourceError(
-            f"{source.name} does not keep the contract, so the bank was left as it was:\n  "
-            + "\n  ".join(shown)
-            + "\nCorrect these rows and fill again."
-        )
-
-
-def _located(violation: Violation, source: Source) -> str:
-    if not (violation.keys and isinstance(source, Locating)):
-        return str(violation)
-    places = source.places(TABLES_BY_NAME[violation.table], violation.keys)
-    return f"{violation}; see {'; '.join(places[key] for key in violation.keys if key in places)}"
+    def _located(self, violation: Violation) -> str:
+        if not (violation.keys and isinstance(self._source, Locating)):
+            return str(violation)
+        places = self._source.places(TABLES_BY_NAME[violation.table], violation.keys)
+        return f"{violation}; see {places}" if places else str(violation)

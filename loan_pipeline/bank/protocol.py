@@ -1,6 +1,6 @@
 """The bank and what can fill it, as interfaces; `open` chooses the bank that the settings name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -25,10 +25,10 @@ class Source(Protocol):
 
 @runtime_checkable
 class Locating(Protocol):
-    """A source that can tell where a row stands in it, for error messages."""
+    """A source that knows where a row stands in it, for error messages."""
 
-    def places(self, table: Table, keys: Sequence[int]) -> Mapping[int, str]:
-        """Where the rows with these primary keys stand ("loan.asc line 3, 9")."""
+    def places(self, table: Table, keys: Sequence[int]) -> str:
+        """Where the rows with these primary keys stand ("loan.asc line 3, 9"), "" if nowhere."""
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ class Bank(Protocol):
         """
 
     def filled_from(self) -> str | None:
-        """Name of the source that filled the bank; None where nobody knows."""
+        """Name of the source that filled the bank; None where that is not known."""
 
     def row_counts(self) -> dict[str, int]:
         """The number of rows by table."""

@@ -1,8 +1,8 @@
 """The bank's eight tables: columns, types, keys, references, code domains and ranges.
 
-DDL, casts, checks and docs are made from these. The shapes are those of the public CTU MariaDB
-copy (database `financial`), except that `trans.amount` and `trans.balance` keep the two decimals
-of the original challenge files, which hold every integer of the copy as well.
+DDL, casts, checks and docs are made from these. Names and kinds are those of the public CTU MariaDB
+copy (database `financial`); sizes are wider, so that the contract's shape is not the data set's.
+Money has two decimals, in CZK where LOAN_CURRENCY names no other currency.
 """
 
 from dataclasses import dataclass
@@ -84,6 +84,14 @@ def _count(name: str, meaning: str, *, nullable: bool = False) -> Column:
     return Column(name, "integer", meaning, nullable=nullable, minimum=0)
 
 
+def _money(name: str, meaning: str, *, minimum: float | None = None) -> Column:
+    """An amount with two decimals: up to 13 digits before the point suit any bank and currency."""
+    return Column(name, "decimal", meaning, precision=15, scale=2, minimum=minimum)
+
+
+# Names of places and banks: the public copy's are short, other banks' need not be.
+_NAME = 100
+
 FREQUENCIES = ("POPLATEK MESICNE", "POPLATEK TYDNE", "POPLATEK PO OBRATU")
 TRANSACTION_TYPES = ("PRIJEM", "VYDAJ", "VYBER")
 OPERATIONS = ("VKLAD", "PREVOD Z UCTU", "VYBER", "PREVOD NA UCET", "VYBER KARTOU")
@@ -106,8 +114,8 @@ DISTRICT = Table(
     "demography of the bank's districts",
     (
         _key("district_id", "district"),
-        Column("A2", "text", "name", length=40),
-        Column("A3", "text", "region", length=40),
+        Column("A2", "text", "name", length=_NAME),
+        Column("A3", "text", "region", length=_NAME),
         _count("A4", "inhabitants"),
         _count("A5", "municipalities with fewer than 500 inhabitants"),
         _count("A6", "municipalities with 500 to 1,999 inhabitants"),
@@ -127,7 +135,7 @@ DISTRICT = Table(
             maximum=100,
         ),
         Column(
-            "A13", "decimal", "unemployment 1996, %", precision=3, scale=2, minimum=0, maximum=100
+            "A13", "decimal", "unemployment 1996, %", precision=5, scale=2, minimum=0, maximum=100
         ),
         _count("A14", "entrepreneurs per 1,000 inhabitants"),
         _count("A15", "crimes committed 1995", nullable=True),
@@ -196,7 +204,7 @@ LOAN = Table(
         Column("date", "date", "when the loan was granted"),
         Column("amount", "integer", "amount lent, CZK", minimum=1),
         Column("duration", "integer", "duration, months", minimum=1, maximum=600),
-        Column("payments", "decimal", "monthly payment, CZK", precision=6, scale=2, minimum=0.01),
+        _money("payments", "monthly payment, CZK", minimum=0.01),
         Column(
             "status",
             "text",
@@ -216,9 +224,9 @@ ORDER = Table(
     (
         _key("order_id", "permanent order"),
         _key("account_id", "account that pays"),
-        Column("bank_to", "text", "recipient's bank", length=2),
+        Column("bank_to", "text", "recipient's bank", length=_NAME),
         Column("account_to", "integer", "recipient's account", minimum=0),
-        Column("amount", "decimal", "CZK", precision=6, scale=1, minimum=0),
+        _money("amount", "CZK", minimum=0),
         Column("k_symbol", "text", "what it pays", length=8, codes=ORDER_SYMBOLS),
     ),
     (ForeignKey("account_id", "account"),),
@@ -232,11 +240,11 @@ TRANS = Table(
         _key("account_id", "account"),
         Column("date", "date", "when it was booked"),
         Column("type", "text", "credit, debit or cash debit", length=6, codes=TRANSACTION_TYPES),
-        Column("operation", "text", "how", nullable=True, length=14, codes=OPERATIONS),
-        Column("amount", "decimal", "CZK", precision=10, scale=2, minimum=0),
-        Column("balance", "decimal", "balance afterwards, CZK", precision=10, scale=2),
-        Column("k_symbol", "text", "what for", nullable=True, length=11, codes=TRANSACTION_SYMBOLS),
-        Column("bank", "text", "the other side's bank", nullable=True, length=2),
+        Column("operation", "text", "how", nullable=True, length=40, codes=OPERATIONS),
+        _money("amount", "CZK", minimum=0),
+        _money("balance", "balance afterwards, CZK"),
+        Column("k_symbol", "text", "what for", nullable=True, length=40, codes=TRANSACTION_SYMBOLS),
+        Column("bank", "text", "the other side's bank", nullable=True, length=_NAME),
         Column("account", "integer", "the other side's account", nullable=True, minimum=0),
     ),
     (ForeignKey("account_id", "account"),),

@@ -16,19 +16,22 @@ class FillConfig(dg.Config):
 
     source: str = Field(
         default="",
-        description="sample, sample:scale=2, a folder or .zip of PKDD'99 files, a .sql dump, ctu "
-        "or another server; `loan-pipeline run --help` says how. Empty: the bank keeps what it "
-        "holds, and an empty one is filled with the sample bank.",
+        description="sample, sample:scale=2, a folder or .zip of PKDD'99 files, a .sql dump, ctu, "
+        "or env:NAME where the environment variable NAME holds a server's URL. Empty: the bank "
+        "keeps what it holds, and an empty one is filled with the sample bank.",
     )
 
 
-def fill_where_asked(bank: Bank, source: str, *, managed: bool) -> str | None:
+def fill_where_asked(
+    bank: Bank, source: str, *, managed: bool, bastion: str | None = None
+) -> str | None:
     """Fill the bank from a source, or an empty one with the sample bank.
 
     Args:
         bank: the bank.
         source: as `FillConfig` says.
         managed: False where the bank is the system of record, which stays as it is.
+        bastion: the SSH host that reaches a server.
 
     Returns:
         What it was filled from; None where it keeps what it holds.
@@ -38,7 +41,7 @@ def fill_where_asked(bank: Bank, source: str, *, managed: bool) -> str | None:
     """
     if not source and (bank.exists() or not managed):
         return None
-    chosen = open_source(source or "sample")
+    chosen = open_source(source or "sample", bastion=bastion)
     bank.fill(chosen)
     return chosen.name
 
@@ -52,7 +55,9 @@ def bank_contents(
     Each raw table gets a materialisation where it was filled, an observation where it was not.
     """
     opened = bank.open()
-    filled_from = fill_where_asked(opened, config.source, managed=bank.managed)
+    filled_from = fill_where_asked(
+        opened, config.source, managed=bank.managed, bastion=bank.settings.bastion
+    )
     event = dg.AssetObservation if filled_from is None else dg.AssetMaterialization
     observed = observe(opened)
     for table in TABLES:

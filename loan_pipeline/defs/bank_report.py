@@ -25,7 +25,7 @@ def bank_report(bank: BankResource, lake: LakeResource) -> dg.MaterializeResult[
     """What the bank holds, by aggregates alone: no row leaves the database."""
     exploration = explore(bank.open())
     store = lake.open()
-    store.write(REPORT_KEY, render(exploration).encode())
+    store.write(REPORT_KEY, render(exploration, currency=bank.settings.currency).encode())
     return dg.MaterializeResult(
         metadata=exploration_metadata(exploration, f"{store.url}/{REPORT_KEY}")
     )

@@ -16,6 +16,7 @@ from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.defs.io_manager import RecordIOManager
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.features.spark import stop_spark
 from loan_pipeline.lake.rds.export import RdsExport
 from loan_pipeline.settings import Settings
 from loan_pipeline.training.predictor import TrainedPredictor
@@ -50,6 +51,10 @@ class FeatureEngineResource(dg.ConfigurableResource[None]):
     spark_master: str = Field(
         default="", description="Spark's master, such as local[*]; empty: DuckDB in this process."
     )
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Stop the Spark session that the run's tables shared."""
+        stop_spark()
 
 
 class PredictorsResource(dg.ConfigurableResource[None]):

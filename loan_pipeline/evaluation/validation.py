@@ -23,10 +23,17 @@ from loan_pipeline.evaluation.evaluate import (
 from loan_pipeline.evaluation.importance import permutation_importance
 from loan_pipeline.evaluation.metrics import ScoredLoans, measure_with_intervals
 from loan_pipeline.evaluation.plots import pictures
-from loan_pipeline.evaluation.subgroups import by_subgroup
+from loan_pipeline.evaluation.plots import profit as profit_picture
+from loan_pipeline.evaluation.profit import Prices, profit_curve
+from loan_pipeline.evaluation.rolling import rolling_origin_for_report
+from loan_pipeline.evaluation.subgroups import by_subgroup, fairness_warnings
 from loan_pipeline.progress import track
-from loan_pipeline.training.inputs import with_outcome
+from loan_pipeline.quality.stability import distribution
+from loan_pipeline.training.inputs import FloatArray, model_inputs, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
+
+BASELINE = "monitoring_baseline"  # where the report keeps what later requests are compared with
+DEFAULT_PRICES = Prices()
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ def validate(
     loans: pd.DataFrame,
     *,
     test_from: date | None = None,
+    prices: Prices = DEFAULT_PRICES,
 ) -> Validation:
     """Measure a candidate.
 
@@ -63,6 +71,7 @@ def validate(
         loans: one row per loan, as `loan_features` makes them; a column `region` is used for
             the subgroups where there is one.
         test_from: the first day of the out-of-time test, as it was given to the split.
+        prices: for the profit curve.
 
     Raises:
         UnsuitableLoans: too few loans for a test.
@@ -86,6 +95,11 @@ def validate(
             f"one_feature_rule ({rule.feature})": by_rule,
         }
         widest = folds if folds is not None else test
+        subgroups = by_subgroup(widest, known, seed=seed)
+        amounts = known.set_index("loan_id")["amount"].reindex(widest.loan_ids)
+        profit = profit_curve(
+            widest, amounts.to_numpy(dtype=np.float64), trained.facts.threshold, prices
+        )
         report = {
             "feature_set": name,
             "recipe": trained.facts.recipe,
@@ -106,11 +120,36 @@ def validate(
                 for label, scored in baselines.items()
             },
             "leaderboard": leaderboard(holdout, newer),
-            "subgroups": by_subgroup(widest, known, seed=seed),
+            "rolling_origin": rolling_origin_for_report(
+                loans,
+                feature_set=name,
+                chosen=trained.recipe,
+                target=trained.facts.target,
+                excluded=trained.facts.excluded,
+                seed=seed,
+            ),
+            "profit": profit,
+            "excluded_features": list(trained.facts.excluded),
+            "subgroups": subgroups,
+            "fairness_warnings": fairness_warnings(subgroups),
             "importance": importance,
+            BASELINE: _baseline(known, trained, widest.probabilities),
         }
         labels = {feature.name: feature.label for feature in trained.features}
-        return Validation(metrics, report, pictures(samples, labels, importance), test)
+        drawn = pictures(samples, labels, importance) | {"profit.svg": profit_picture(profit)}
+        return Validation(metrics, report, drawn, test)
+
+
+def _baseline(
+    known: pd.DataFrame, trained: TrainedPredictor, probabilities: FloatArray
+) -> dict[str, Any]:
+    """The distributions of the loans' features, and of scores from models that did not see them."""
+    inputs = model_inputs(known, trained.facts.feature_set)
+    features = {
+        one.name: distribution(inputs[one.name].to_numpy(np.float64), len(one.codes)).model_dump()
+        for one in trained.features
+    }
+    return {"score": distribution(probabilities).model_dump(), "features": features}
 
 
 def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:

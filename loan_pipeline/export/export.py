@@ -19,7 +19,7 @@ from loan_pipeline.export.graph import Graph
 from loan_pipeline.export.reasons import TooManyLeaves, reasons_of, score_of
 from loan_pipeline.training.errors import NotExportable
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import recipe, require_exportable
+from loan_pipeline.training.recipes import require_exportable
 from loan_pipeline.training.silence import silence_libraries
 
 
@@ -31,7 +31,7 @@ def export_onnx(trained: TrainedPredictor) -> onnx.ModelProto:
     Raises:
         NotExportable: the recipe holds a model that has no ONNX form.
     """
-    require_exportable(recipe(trained.facts.recipe))
+    require_exportable(trained.recipe)
     with silence_libraries():
         members = list(_weighted_members(trained))
     graph = Graph([feature.name for feature in trained.features])

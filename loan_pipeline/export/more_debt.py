@@ -19,7 +19,7 @@ from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.model import Model, open_model
 from loan_pipeline.training.inputs import FloatArray, encoded
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 # Rounding to float32 in the graph's last steps moves a probability by less than this.
 TOLERANCE = 1e-6
@@ -66,7 +66,7 @@ def check_more_debt_never_helps(
         seed: of the choice.
     """
     features = trained.features
-    kind = model_kind(recipe(trained.facts.recipe))
+    kind = model_kind(trained.recipe)
     names = [feature.name for feature in features]
     opened = open_model(
         kind, model, names, "the model about to be released", allow_pickles=True

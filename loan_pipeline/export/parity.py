@@ -12,7 +12,7 @@ import pandas as pd
 from loan_pipeline.contracts.features import Feature
 from loan_pipeline.scoring.model import open_model
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 LARGEST_DIFFERENCE = 1e-5
 RANDOM_ROWS = 1000
@@ -55,7 +55,7 @@ def check_parity(
     real = trained.inputs(loans)
     inputs = pd.concat([real, random_inputs(trained.features, real, seed)], ignore_index=True)
     opened = open_model(
-        model_kind(recipe(trained.facts.recipe)),
+        model_kind(trained.recipe),
         model,
         list(inputs.columns),
         f"the {name} model about to be released",

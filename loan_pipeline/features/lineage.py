@@ -10,9 +10,9 @@ from functools import cache
 import ibis
 import ibis.expr.operations as ops
 
+from loan_pipeline.contracts.column_types import ibis_type
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.lake.reader import ibis_type
 
 Inputs = frozenset[tuple[str, str]]
 

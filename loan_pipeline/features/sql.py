@@ -4,9 +4,9 @@ from datetime import date
 
 import ibis
 
+from loan_pipeline.contracts.column_types import ibis_type
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.lake.reader import ibis_type
 
 
 def sql_of(name: str, as_of: date) -> str:

@@ -17,6 +17,7 @@ import ibis.expr.operations as operations
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from loan_pipeline.contracts.column_types import duckdb_type, ibis_type
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.tables import TABLES, Column, Table
 from loan_pipeline.lake.arrow_files import arrow_dataset, arrow_path
@@ -192,20 +193,6 @@ def _verify_values(
                 f"the value {value!r} is no {duckdb_type(cast.column)}; mend it in the bank, then "
                 "export again"
             )
-
-
-def duckdb_type(column: Column) -> str:
-    """The contract's type of a column, as DuckDB calls it."""
-    if column.kind == "decimal":
-        return f"DECIMAL({column.precision},{column.scale})"
-    return {"integer": "BIGINT", "date": "DATE", "text": "VARCHAR"}[column.kind]
-
-
-def ibis_type(column: Column) -> str:
-    """The contract's type of a column, as Ibis calls it."""
-    if column.kind == "decimal":
-        return f"decimal({column.precision}, {column.scale})"
-    return {"integer": "int64", "date": "date", "text": "string"}[column.kind]
 
 
 def quoted(identifier: str) -> str:

@@ -243,6 +243,6 @@ class S3Store:
             return StoreConflict(f"{self.url}/{key} was replaced by somebody else meanwhile")
         if code == "NoSuchBucket":
             return StoreError(
-                f"bucket {self.bucket} does not exist: create it, or mend LOAN_LAKE_URL"
+                f"bucket {self.bucket} does not exist: create it, or correct LOAN_LAKE_URL"
             )
         return StoreError(f"{action} on {self.url}/{key} failed ({code}): {reason}")

@@ -5,7 +5,6 @@ snapshot as well. Where the verdict is kept belongs to `verdicts`.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,14 +14,16 @@ import pyarrow as pa
 
 from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.contracts.table_reader import count_keys_out_of_order
 from loan_pipeline.contracts.tables import TRANS, Table
 from loan_pipeline.contracts.verdict import Check, Problem, SnapshotVerdict
+from loan_pipeline.duckdb_connection import ibis_connection
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.reader import open_snapshot, quoted
 from loan_pipeline.lake.snapshot import folder_of, list_snapshots
-from loan_pipeline.quality.tables import Violation, find_violations
+from loan_pipeline.quality.tables import find_violations
+from loan_pipeline.quality.violation import Violation
 
-_MEMORY = "3GB"  # what does not fit goes to a temporary folder
 CHECKS = {
     "rows_of_the_bank": "As many rows as the bank holds; a warning where others write to the bank.",
     "files_are_whole": "Every file has the checksum of the manifest.",
@@ -56,16 +57,10 @@ def snapshot_verdict(
             "Every checksum is the manifest's.",
         ),
     ]
-    with tempfile.TemporaryDirectory(prefix="snapshot-rules-") as spill:
-        connection = ibis.duckdb.connect(memory_limit=_MEMORY, temp_directory=spill)
-        try:
-            tables = open_snapshot(store, manifest, connection)
-            found = list(find_violations(SnapshotReader(tables)))
-            newest = newest_transaction_problems(
-                manifest, tables, previous[0] if previous else None
-            )
-        finally:
-            connection.disconnect()
+    with ibis_connection() as connection:
+        tables = open_snapshot(store, manifest, connection)
+        found = list(find_violations(SnapshotReader(tables)))
+        newest = newest_transaction_problems(manifest, tables, previous[0] if previous else None)
     checks += [
         contract_check(found),
         Check.of_problems(
@@ -192,6 +187,11 @@ class SnapshotReader:
     def sql_name(self, table: Table) -> str:
         """The table's name in SQL."""
         return quoted(self._tables[table.name].get_name())
+
+    def keys_are_unique(self, table: Table) -> bool:
+        """Keys that ascend in whatever order the rows are read are unique; it takes no memory."""
+        [(others,)] = self.rows(count_keys_out_of_order(table, self.sql_name(table)))
+        return int(others) == 0
 
     def columns(self, table: Table) -> Mapping[str, str]:
         """The type of each column, in capitals."""

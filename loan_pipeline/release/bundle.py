@@ -34,8 +34,9 @@ from loan_pipeline.export.packed import pack
 from loan_pipeline.release.accounts import write_accounts
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, with_outcome
+from loan_pipeline.training.known_ground import known_ranges
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 _SOFTWARE = (
     "loan-pipeline",
@@ -79,7 +80,7 @@ def released_model(trained: TrainedPredictor) -> bytes:
     Raises:
         NotExportable: a trained model uses something that has no ONNX form.
     """
-    if model_kind(recipe(trained.facts.recipe)) == ONNX:
+    if model_kind(trained.recipe) == ONNX:
         return bytes(export_onnx(trained).SerializeToString())
     return pack(trained)
 
@@ -111,7 +112,7 @@ def write_bundle(
     """
     facts = trained.facts
     folder.mkdir(parents=True, exist_ok=True)
-    kind = model_kind(recipe(facts.recipe))
+    kind = model_kind(trained.recipe)
     (folder / model_file(kind)).write_bytes(model)
     if facts.feature_set == "behavioural":
         if serving is None or serving.empty:
@@ -130,6 +131,7 @@ def write_bundle(
         created_at=created,
         contract_version=facts.contract_version,
         features=_described(loans, trained),
+        known_ranges=known_ranges(trained, with_outcome(loans, facts.target)),
         as_of=origin.as_of,
         threshold=facts.threshold,
         training=Training(

@@ -17,7 +17,10 @@ _STATEMENT = re.compile(
     rb"(?:[^;'\"`\-/#]++|%b|%b|%b|%b)*+;" % (_STRING, _OTHER_QUOTED, _COMMENT, _SINGLE), re.DOTALL
 )
 _BLANK = re.compile(rb"(?:\s++|%b)*+" % _COMMENT, re.DOTALL)
-_NAME = rb"(?:(?:`[^`]+`|\w+)\s*\.\s*)?(?:`(?P<quoted>[^`]+)`|(?P<bare>\w+))"
+# Quoted as MySQL does, as the standard does, or as SQL Server does.
+_QUOTED_NAME = rb"`[^`]+`|\"[^\"]+\"|\[[^\]]+\]"
+_NAME = rb"(?:(?:%b|\w+)\s*\.\s*)*(?:(?P<quoted>%b)|(?P<bare>\w+))" % ((_QUOTED_NAME,) * 2)
+_COPY = re.compile(rb"COPY\s.*\sFROM\s+stdin", re.IGNORECASE | re.DOTALL)
 _CREATE = re.compile(
     rb"CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _NAME + rb"\s*\((?P<body>.*)\)",
     re.IGNORECASE | re.DOTALL,
@@ -27,7 +30,7 @@ _INSERT = re.compile(
     + rb"\s*(?:\((?P<columns>[^()]*)\))?\s*VALUES?\s*(?=\()",
     re.IGNORECASE,
 )  # fmt: skip
-_COLUMN = re.compile(rb"\s*(?:`(?P<quoted>[^`]+)`|(?P<bare>\w+))\s")
+_COLUMN = re.compile(rb"\s*(?:(?P<quoted>%b)|(?P<bare>\w+))\s" % _QUOTED_NAME)
 _NO_COLUMNS = frozenset(
     b"PRIMARY KEY UNIQUE CONSTRAINT INDEX FOREIGN FULLTEXT SPATIAL CHECK PERIOD".split()
 )
@@ -44,12 +47,20 @@ _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"0": b"\0", b"b": b"\b", b"Z
 
 
 class DumpSyntaxError(ValueError):
-    """The dump is not as its tools write it."""
+    """The dump is not as its tools write it.
+
+    Attributes:
+        of_rows: whether rows of a table are what cannot be read.
+    """
+
+    def __init__(self, message: str, *, of_rows: bool = True) -> None:
+        super().__init__(message)
+        self.of_rows = of_rows
 
 
 @dataclass(frozen=True)
 class Create:
-    """A table's columns in their order."""
+    """A table's columns in their order; `table` in lower case."""
 
     table: str
     columns: tuple[str, ...]
@@ -72,7 +83,7 @@ class Insert:
 def statements(
     stream: IO[bytes], start: int = 0, end: int | None = None
 ) -> Iterator[Create | Insert]:
-    """The statements of a stretch of a file that tell about tables; others are passed over.
+    """The statements of a stretch of a file about tables; others are passed over.
 
     Raises:
         DumpSyntaxError: where the last statement has no end.
@@ -89,7 +100,9 @@ def statements(
             more = stream.read(left)
             if not more:
                 if _BLANK.fullmatch(rest) is None:
-                    raise DumpSyntaxError(f"it breaks off within {_shown(rest)}")
+                    raise DumpSyntaxError(
+                        f"it breaks off within {_shown(rest)}", of_rows=_begins_rows(rest)
+                    )
                 return
             buffer, position = rest + more, 0
             continue
@@ -120,6 +133,11 @@ def rows_as_csv(values: bytes) -> bytes:
     return text
 
 
+def _begins_rows(statement: bytes) -> bool:
+    begin = _BLANK.match(statement)
+    return _INSERT.match(statement, begin.end() if begin else 0) is not None
+
+
 def _unescaped(match: re.Match[bytes]) -> bytes:
     character = match[1]
     return b"''" if character == b"'" else _ESCAPED.get(character, character)
@@ -131,11 +149,15 @@ def _understood(statement: bytes, start: int) -> Create | Insert | None:
     match = _INSERT.match(statement, skip)
     if match:
         columns = match["columns"] or b""
-        names = tuple(
-            _text(name.strip(b" `\t\r\n")) for name in columns.split(b",") if name.strip()
-        )
+        names = tuple(_bare(name.strip()) for name in columns.split(b",") if name.strip())
         values = statement[match.end() :]
         return Insert(_table(match), names, values, start, start + len(statement))
+    if _COPY.match(statement, skip):
+        raise DumpSyntaxError(
+            "it holds the rows as COPY … FROM stdin, as PostgreSQL's pg_dump writes them, which "
+            "is not read; dump with pg_dump --inserts, or export each table as a CSV file with its "
+            "header: \\copy loan TO 'loan.csv' CSV HEADER"
+        )
     match = _CREATE.match(statement, skip)
     return Create(_table(match), tuple(_columns(match["body"]))) if match else None
 
@@ -150,11 +172,15 @@ def _columns(body: bytes) -> Iterator[str]:
             match = _COLUMN.match(body[begin:position])
             begin = position + 1
             if match and not (match["bare"] and match["bare"].upper() in _NO_COLUMNS):
-                yield _text(match["quoted"] or match["bare"])
+                yield _bare(match["quoted"] or match["bare"])
 
 
 def _table(match: re.Match[bytes]) -> str:
-    return _text(match["quoted"] or match["bare"])
+    return _bare(match["quoted"] or match["bare"]).lower()
+
+
+def _bare(name: bytes) -> str:
+    return _text(name.strip(b'`"[]'))
 
 
 def _text(name: bytes) -> str:

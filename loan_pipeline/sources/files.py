@@ -1,229 +1,138 @@
-"""The PKDD'99 challenge's files, in a folder or in one zip, as a source.
+"""Eight text files, one a table, as a source: the PKDD'99 challenge's, or with our own columns.
 
-Also takes CSV files with the contract's own columns. Values are converted in `convert`.
+How a file is written is found in `text_file`, where it is in `places`.
 """
 
-import gzip
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
-from pyarrow import csv
 
-from loan_pipeline.bank.convert import (
-    BIRTH_NUMBER,
-    RENAMED,
-    BadValuesError,
-    convert,
-    missing_columns,
-)
-from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.bank.convert import RENAMED, BadColumn, Converter
+from loan_pipeline.bank.errors import BadRowsError, SourceError
 from loan_pipeline.contracts.tables import TABLES, Table
+from loan_pipeline.sources.places import Place, listed
+from loan_pipeline.sources.text_file import TextFile, inspect
 
-_ENDINGS = (".asc", ".csv", ".asc.gz", ".csv.gz")
-_BLOCK_BYTES = 4 * 2**20
-_BYTES_LOOKED_AT = 65_536
-_AGAIN = "Correct the file and fill again; the bank was left as it was."
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A file that may hold a table; `size` in bytes, unpacked, None where nobody knows."""
-
-    place: str
-    open: Callable[[], IO[bytes]]
-    size: int | None
+ENDINGS = (".asc", ".csv", ".tsv", ".txt")
+_LINES_SHOWN = 10
 
 
-@dataclass(frozen=True)
-class _TableFile(_Found):
-    """One table's file and how it is written."""
-
-    delimiter: str
-    header: tuple[str, ...]
+def table_files(places: list[Place]) -> dict[str, dict[str, list[Place]]]:
+    """The files that are named as tables, by their folder and table."""
+    found: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    names = {table.name + ending: table.name for table in TABLES for ending in ENDINGS}
+    for place in places:
+        if place.name in names:
+            found[place.folder][names[place.name]].append(place)
+    return found
 
 
 class FilesSource:
-    """Eight files, one a table, with a header row; nulls are empty or `?`.
+    """Eight files, one a table, with a header row.
 
     Args:
-        path: a folder with `account.asc` and so on, or a zip file of them.
+        shown: what and where the files are, for people.
+        places: the files found there.
 
     Raises:
-        SourceError: where the folder, a file or a column is missing.
+        SourceError: where a file or a column is missing; all of them are named.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name = f"files in {path}"
-        found = _in_folder(path) if path.is_dir() else _in_zip(path)
-        if not found and len(archives := sorted(path.glob("*.zip"))) == 1:
-            found = _in_zip(archives[0])
-        missing = [table.name for table in TABLES if table.name not in found]
-        if missing:
-            raise SourceError(
-                f"{path} lacks {', '.join(f'{name}.asc' for name in missing)} "
-                f"(a name may also end in {', '.join(_ENDINGS[1:])}). "
-                "Put the files of all eight tables there."
-            )
-        self._files = {table.name: _inspect(table, found[table.name]) for table in TABLES}
+    def __init__(self, shown: str, places: list[Place]) -> None:
+        self.name = f"files in {shown}"
+        self._files: dict[str, TextFile] = {}
+        problems = []
+        for name, found in _chosen(shown, places).items():
+            table = next(table for table in TABLES if table.name == name)
+            try:
+                self._files[name] = inspect(table, found)
+            except SourceError as error:
+                problems.append(str(error))
+        if problems:
+            raise SourceError("\n".join([*problems, "Correct the files and fill again."]))
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """The file's rows, read in blocks of some megabytes."""
         file = self._files[table.name]
-        offset = 0
-        for texts in _text_batches(file):
-            columns = dict(zip(file.header, texts.columns, strict=True))
-            try:
-                yield convert(table, columns)
-            except BadValuesError as error:
-                raise SourceError(_explain(file, error, offset)) from None
-            offset += texts.num_rows
+        converter = Converter(table, file.column)
+        try:
+            for texts in file.texts():
+                batch = converter.convert(dict(zip(file.header, texts.columns, strict=True)))
+                if batch is not None:
+                    yield batch
+        except SourceError as error:
+            raise BadRowsError([*_explained(file, converter.bad), str(error)]) from None
+        if converter.bad:
+            raise BadRowsError(_explained(file, converter.bad))
 
     def expected_rows(self, table: Table) -> int | None:
-        """About how many rows the file has, by the length of its first lines."""
-        file = self._files[table.name]
-        if not file.size:
-            return None
-        with file.open() as stream:
-            start = stream.read(_BYTES_LOOKED_AT)
-        return round(start.count(b"\n") * file.size / len(start)) - 1
+        """About how many rows the file has."""
+        return self._files[table.name].expected_rows()
 
-    def places(self, table: Table, keys: Sequence[int]) -> Mapping[int, str]:
+    def places(self, table: Table, keys: Sequence[int]) -> str:
         """File and line numbers of the rows with these primary keys."""
         file = self._files[table.name]
         names = [RENAMED.get((table.name, name), name) for name in file.header]
         position = names.index(table.primary_key)
         wanted = set(keys)
-        lines: dict[int, list[int]] = {}
-        with file.open() as stream:
-            for number, line in enumerate(stream, start=1):
-                cells = line.decode(errors="replace").split(file.delimiter, position + 1)
-                text = cells[position].strip().strip('"') if len(cells) > position else ""
-                if text.isdecimal() and int(text) in wanted:
-                    lines.setdefault(int(text), []).append(number)
-        return {
-            key: f"{file.place} line {', '.join(map(str, numbers[:5]))}"
-            for key, numbers in lines.items()
-        }
+        found: list[int] = []
+        for number, line in file.lines():
+            cells = line.split(file.separator, position + 1)
+            text = cells[position].strip().strip('"').removesuffix(".0") if cells[position:] else ""
+            if text.isdecimal() and int(text) in wanted:
+                found.append(number)
+        if not found:
+            return ""
+        more = ", …" if len(found) > _LINES_SHOWN else ""
+        return f"{file.place.shown} line {', '.join(map(str, found[:_LINES_SHOWN]))}{more}"
 
 
-def _in_folder(folder: Path) -> dict[str, _Found]:
-    found: dict[str, _Found] = {}
-    for path in sorted(folder.iterdir()):
-        packed = path.suffix.lower() == ".gz"
-        size = None if packed else path.stat().st_size
-        opener = partial(_open_gzip if packed else _open, path)
-        _add(found, path.name, _Found(str(path), opener, size))
-    return found
-
-
-def _in_zip(path: Path) -> dict[str, _Found]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except FileNotFoundError:
-        raise SourceError(f"There is no file {path}.") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise SourceError(f"{path} cannot be read as a zip file: {error}.") from None
-    found: dict[str, _Found] = {}
-    for member in members:
-        name = member.filename
-        if "__MACOSX" not in name:
-            opener = partial(_open_member, path, name)
-            size = member.file_size
-            _add(found, PurePosixPath(name).name, _Found(f"{path}:{name}", opener, size))
-    return found
-
-
-def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
-def _open_gzip(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path))
-
-
-def _open_member(path: Path, member: str) -> IO[bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return archive.open(member)  # stays readable after the archive is closed
-
-
-def _add(found: dict[str, _Found], name: str, file: _Found) -> None:
-    for table in TABLES:
-        if name.lower() in {table.name + ending for ending in _ENDINGS}:
-            if table.name in found:
-                raise SourceError(
-                    f"{found[table.name].place} and {file.place} both hold table {table.name}: "
-                    "keep one."
-                )
-            found[table.name] = file
-
-
-def _inspect(table: Table, file: _Found) -> _TableFile:
-    """Read the header row and refuse a file without the columns needed."""
-    try:
-        with file.open() as stream:
-            first = stream.readline(65536).decode("utf-8-sig", errors="replace").strip()
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{file.place} cannot be read: {error}.") from None
-    delimiter = ";" if first.count(";") >= first.count(",") else ","
-    known = {name.lower(): name for name in (*table.column_names, "A1", BIRTH_NUMBER)}
-    cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
-    header = tuple(known.get(cell.lower(), cell) for cell in cells)
-    missing = missing_columns(table, set(header))
-    if missing:
+def _chosen(shown: str, places: list[Place]) -> dict[str, Place]:
+    """The one file of each table, from the one folder that holds them."""
+    folders = table_files(places)
+    complete = [folder for folder, found in folders.items() if len(found) == len(TABLES)]
+    if len(complete) > 1:
         raise SourceError(
-            f"{file.place}: column {', '.join(missing)} is missing. The first line must name the "
-            f"columns {', '.join(table.column_names)}; it has {', '.join(cells)}. {_AGAIN}"
+            f"{shown} holds the eight files more than once, in the folders {', '.join(complete)}: "
+            "name one of them as the source."
         )
-    return _TableFile(file.place, file.open, file.size, delimiter, header)
+    chosen = complete[0] if complete else max(folders, key=lambda f: len(folders[f]), default="")
+    found = folders[chosen] if folders else {}
+    problems = [
+        f"{' and '.join(place.shown for place in files)} both hold table {name}: keep one."
+        for name, files in found.items()
+        if len(files) > 1
+    ]
+    missing = [table.name for table in TABLES if table.name not in found]
+    if missing:
+        problems.append(
+            f"{shown} lacks {', '.join(f'{name}.asc' for name in missing)} (a name may also end "
+            f"in {', '.join(ENDINGS[1:])}, packed with .gz or in a zip). Put the files of all "
+            f"eight tables there; found: {listed(places)}."
+        )
+    if problems:
+        raise SourceError("\n".join(problems))
+    return {name: files[0] for name, files in found.items()}
 
 
-def _text_batches(file: _TableFile) -> Iterator[pa.RecordBatch]:
-    """The file's cells as texts, null where empty or `?`."""
-    try:
-        with file.open() as stream:
-            reader = csv.open_csv(
-                pa.PythonFile(stream, mode="r"),
-                read_options=csv.ReadOptions(
-                    block_size=_BLOCK_BYTES, skip_rows=1, column_names=list(file.header)
-                ),
-                parse_options=csv.ParseOptions(delimiter=file.delimiter),
-                convert_options=csv.ConvertOptions(
-                    column_types=dict.fromkeys(file.header, pa.string()),
-                    null_values=["", "?"],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=True,
-                ),
-            )
-            yield from reader
-    except pa.ArrowInvalid as error:
-        if "Could not skip initial" in str(error):
-            return  # a header without an end of line, and no rows
-        raise SourceError(f"{file.place} is not well formed: {error}. {_AGAIN}") from None
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{file.place} cannot be read to its end: {error}. {_AGAIN}") from None
-
-
-def _explain(file: _TableFile, error: BadValuesError, offset: int) -> str:
-    """The message for values that could not be converted, with their line numbers."""
-    rows = {offset + position: text for position, text in error.rows}
-    shown = []
-    with file.open() as stream:
-        row = -1  # the header
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue  # blank lines are no rows
-            row += 1
-            if row - 1 in rows:
-                text = rows[row - 1]
-                shown.append(f"line {number}: {'empty' if text is None else repr(text)}")
-            if len(shown) == len(rows):
-                break
-    return (
-        f"{file.place}: column {error.column} is not {error.wanted} ({'; '.join(shown)}). {_AGAIN}"
-    )
+def _explained(file: TextFile, bad: Mapping[str, BadColumn]) -> list[str]:
+    """One line a column, with the numbers of the first lines at fault."""
+    wanted = {position for column in bad.values() for position, _ in column.rows}
+    lines: dict[int, int] = {}
+    for position, (number, _) in enumerate(file.lines() if wanted else ()):
+        if position in wanted:
+            lines[position] = number
+        if len(lines) == len(wanted):
+            break
+    problems = []
+    for column in bad.values():
+        shown = "; ".join(
+            f"line {lines.get(position, '?')}: {'empty' if text is None else repr(text)}"
+            for position, text in column.rows
+        )
+        examples = f" ({shown})" if shown else ""
+        problems.append(
+            f"{file.place.shown}: column {column.column} is not {column.wanted}{examples}"
+        )
+    return problems

@@ -11,7 +11,7 @@ from loan_pipeline.bank.mariadb.address import Address
 from loan_pipeline.bank.mariadb.connection import in_words
 from loan_pipeline.bank.mariadb.database import MariaDBBank
 from loan_pipeline.bank.mariadb.reader import MariaDBReader
-from loan_pipeline.contracts.tables import Table
+from loan_pipeline.contracts.tables import TABLES, Table
 
 # Open to everybody: https://relational.fel.cvut.cz
 CTU = Address(
@@ -63,9 +63,30 @@ class ServerSource:
         if self._reader is None:
             try:
                 self._reader = self._open.enter_context(self._bank.reading())
+                self._require_tables(self._reader)
             except BankUnreachable as error:
                 raise SourceError(f"{error} {self._otherwise}".rstrip()) from None
         return self._reader
+
+    def _require_tables(self, reader: MariaDBReader) -> None:
+        """Name every table and column that is missing, before any row is read."""
+        problems = []
+        for table in TABLES:
+            types = reader.columns(table)
+            missing = [name for name in table.column_names if name not in types]
+            if not types:
+                problems.append(f"there is no table {table.name}")
+            elif missing:
+                problems.append(
+                    f"table {table.name} lacks column {', '.join(missing)}; it has "
+                    f"{', '.join(types)}"
+                )
+        if problems:
+            raise SourceError(
+                f"{self.name} cannot be a source: {'; '.join(problems)}. Check the database's name "
+                "and what the login may read; tables of other names need views "
+                "(loan-pipeline bank views)."
+            )
 
 
 def ctu_source() -> ServerSource:

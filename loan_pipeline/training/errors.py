@@ -11,6 +11,10 @@ class UnknownRecipe(ModelError):
     """No recipe has that name."""
 
 
+class UnsuitableRecipe(ModelError):
+    """A recipe of the user's own that AutoGluon would not take, or not as it was meant."""
+
+
 class UnsuitableLoans(ModelError):
     """The loans do not allow what was asked: too few, one outcome only, a column missing."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from loan_pipeline.contracts.bundle import AUTOGLUON
 from loan_pipeline.contracts.features import (
     Feature,
     FeatureSet,
@@ -19,7 +20,8 @@ from loan_pipeline.contracts.features import (
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, Target, model_inputs
-from loan_pipeline.training.recipes import RecipeName
+from loan_pipeline.training.monotone import falling_with_amount
+from loan_pipeline.training.recipes import Recipe, model_kind
 from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class TrainedFacts(BaseModel):
     """What is known of a training beside AutoGluon's own files.
 
     Attributes:
+        recipe: the name of the recipe.
+        definition: the whole recipe.
         excluded: features of the set that the model does not see.
         threshold: "paid off" is answered at or above this probability.
         reference: the reference loan, a usual paid-off one, which reasons compare against: the
@@ -47,7 +51,8 @@ class TrainedFacts(BaseModel):
     feature_set: FeatureSet
     excluded: tuple[str, ...] = ()
     contract_version: str
-    recipe: RecipeName
+    recipe: str
+    definition: Recipe
     target: Target
     seed: int
     n_train: int
@@ -75,6 +80,11 @@ class TrainedPredictor:
         self.calibration = Platt(facts.slope, facts.intercept)
 
     @property
+    def recipe(self) -> Recipe:
+        """How it was trained."""
+        return self.facts.definition
+
+    @property
     def features(self) -> tuple[Feature, ...]:
         """The model's inputs, in its order."""
         return feature_set(self.facts.feature_set, self.facts.excluded)
@@ -89,6 +99,11 @@ class TrainedPredictor:
 
     def predict_proba_of_inputs(self, inputs: pd.DataFrame) -> FloatArray:
         """The same for encoded inputs, as `model_inputs` makes them."""
+        if model_kind(self.recipe) == AUTOGLUON:
+            return falling_with_amount(self._probabilities, inputs)
+        return self._probabilities(inputs)
+
+    def _probabilities(self, inputs: pd.DataFrame) -> FloatArray:
         return self.calibration.apply(self._scores(inputs))
 
     def scores_by_model(self, loans: pd.DataFrame) -> dict[str, FloatArray]:

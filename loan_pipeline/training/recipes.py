@@ -63,18 +63,20 @@ class Recipe:
             decides.
         bag_sets: how often the bag is repeated with other folds.
         presets: AutoGluon's presets, where the recipe takes one.
+        time_limit: seconds after which AutoGluon stops training; None: no limit.
         fixed_weights: average the members by their weights; otherwise AutoGluon selects greedily.
         calibrated: Platt scaling and a chosen threshold, from out-of-fold predictions; otherwise
             AutoGluon's probabilities and 0.5.
         own_features: leave features as they are; otherwise AutoGluon's feature generator decides.
     """
 
-    name: RecipeName
+    name: str
     summary: str
     members: tuple[Member, ...]
     bag_folds: int = 0
     bag_sets: int = 1
     presets: str | None = None
+    time_limit: float | None = None
     fixed_weights: bool = True
     calibrated: bool = True
     own_features: bool = True

@@ -94,6 +94,7 @@ def train_predictor(
                 excluded=tuple(sorted(excluded)),
                 contract_version=contract_version(feature_set, excluded),
                 recipe=chosen.name,
+                definition=chosen,
                 target=target,
                 seed=seed,
                 n_train=len(known),
@@ -144,10 +145,12 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
     from autogluon.tabular import TabularPredictor
 
     arguments: dict[str, Any] = {
-        "hyperparameters": _with_custom_models(hyperparameters(chosen, seed)),
         "presets": chosen.presets,
+        "time_limit": chosen.time_limit,
         "num_gpus": 0,
     }
+    if chosen.members:  # otherwise the preset's
+        arguments["hyperparameters"] = _with_custom_models(hyperparameters(chosen, seed))
     if chosen.own_features:
         arguments["feature_generator"] = None
     if chosen.bag_folds:

@@ -32,7 +32,7 @@ _TABLES: Tables = {
         ["account_id", "district_id", "frequency", "date"],
         ["1", "2", "POPLATEK MESICNE", "930101"],
         ["2", "1", "POPLATEK TYDNE", "930226"],
-        ["3", "1", "POPLATEK PO OBRATU", "961231"],
+        ["3", "1", "POPLATEK PO OBRATU", "960430"],
     ],
     "disp": [
         ["disp_id", "client_id", "account_id", "type"],
@@ -44,7 +44,7 @@ _TABLES: Tables = {
     "card": [
         ["card_id", "disp_id", "type", "issued"],
         ["1", "1", "gold", "931107 00:00:00"],
-        ["2", "3", "junior", "981016 00:00:00"],
+        ["2", "3", "junior", "960416 00:00:00"],
     ],
     "loan": [
         ["loan_id", "account_id", "date", "amount", "duration", "payments", "status"],
@@ -74,7 +74,7 @@ _TABLES: Tables = {
             "80269",
         ],
         ["4", "2", "930301", "VYDAJ", "PREVOD NA UCET", "100.50", "799.55", " ", "QR", "13943797"],
-        ["1", "2", "930302", "VYDAJ", "VYBER", "1000.00", "-200.45", "", "", "0"],
+        ["1", "2", "960428", "VYDAJ", "VYBER", "1000.00", "-200.45", "", "", "0"],
     ],
 }
 

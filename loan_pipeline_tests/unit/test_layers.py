@@ -16,9 +16,12 @@ CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 # From the top down; a package imports only from those after it.
 LAYERS = [
     "cli",
+    "bank_commands",
     "run",
     "definitions",
     "defs",
+    "alerts",
+    "monitoring",
     "load_loans",
     "release",
     "evaluation",
@@ -32,6 +35,7 @@ LAYERS = [
     "scoring",
     "contracts",
     "terminal",
+    "duckdb_connection",
     "instance",
     "settings",
     "progress",

@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from loan_pipeline.bank.embedded.reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError
-from loan_pipeline.bank.fill import pour, refuse_unless_managed, require_relations
+from loan_pipeline.bank.fill import Fill, refuse_unless_managed
 from loan_pipeline.bank.protocol import Source
-from loan_pipeline.contracts.tables import TABLES, Column, Table
+from loan_pipeline.contracts.column_types import column_definition, duckdb_type
+from loan_pipeline.contracts.tables import TABLES, Table
+from loan_pipeline.duckdb_connection import duckdb_connection
 
 _FILLED_FROM = "_filled_from"
 
@@ -22,7 +24,7 @@ class EmbeddedBank:
 
     Args:
         path: the DuckDB file; its folder is made when the bank is filled.
-        managed: False where the file is somebody else's and never written.
+        managed: False where the file is the system of record and never written.
     """
 
     def __init__(self, path: Path, *, managed: bool = True) -> None:
@@ -47,7 +49,7 @@ class EmbeddedBank:
             except (duckdb.Error, OSError) as error:
                 raise BankError(
                     f"The {self.name} could not be written, and was left as it was: {error}. "
-                    "Make room or mend the folder's rights, then fill again."
+                    "Free space or correct the folder's rights, then fill again."
                 ) from error
             finally:
                 _remove(new)
@@ -78,20 +80,20 @@ class EmbeddedBank:
                 f"There is no {self.name}. Fill one: loan-pipeline run --source sample, "
                 "or --source with a folder of PKDD'99 files."
             )
-        try:
-            connection = duckdb.connect(self._path, read_only=True)
-        except duckdb.Error as error:
-            raise BankError(
-                f"The {self.name} cannot be opened: {error}. If it is damaged, delete it and "
-                "fill it again."
-            ) from error
-        with connection:
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(duckdb_connection(self._path, read_only=True))
+            except duckdb.Error as error:
+                raise BankError(
+                    f"The {self.name} cannot be opened: {error}. If it is damaged, delete it and "
+                    "fill it again."
+                ) from error
             connection.execute("BEGIN TRANSACTION")
             yield EmbeddedReader(connection)
 
     @contextmanager
     def _only_filler(self) -> Iterator[None]:
-        """Hold the lock of whoever fills; the system drops it with the process."""
+        """Hold the lock of the process that fills; the system drops it with the process."""
         with self._path.with_name(self._path.name + ".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -104,11 +106,11 @@ class EmbeddedBank:
 
 
 def _fill_file(path: Path, source: Source) -> dict[str, int]:
-    with duckdb.connect(path) as connection:
+    with duckdb_connection(path) as connection:
 
         def into(table: Table, batches: Iterator[pa.RecordBatch]) -> int:
             # Keys are validated below with one query; an index would cost more than it gives.
-            columns = ", ".join(_definition(column) for column in table.columns)
+            columns = ", ".join(column_definition(column, duckdb_type) for column in table.columns)
             connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
             count = 0
             for batch in batches:
@@ -117,24 +119,15 @@ def _fill_file(path: Path, source: Source) -> dict[str, int]:
                 count += batch.num_rows
             return count
 
-        counts = pour(source, into)
-        require_relations(EmbeddedReader(connection), source)
+        fill = Fill(source)
+        counts = fill.load(into)
+        fill.validate(EmbeddedReader(connection))
         connection.execute(f"CREATE TABLE {_FILLED_FROM} (source VARCHAR, filled_at TIMESTAMP)")
         connection.execute(
             f"INSERT INTO {_FILLED_FROM} VALUES (?, now()::TIMESTAMP)",
             [source.name],
         )
     return counts
-
-
-def _definition(column: Column) -> str:
-    kind = {
-        "integer": "BIGINT",
-        "decimal": f"DECIMAL({column.precision}, {column.scale})",
-        "date": "DATE",
-        "text": "VARCHAR",
-    }[column.kind]
-    return f'"{column.name}" {kind}{"" if column.nullable else " NOT NULL"}'
 
 
 def _remove(path: Path) -> None:

@@ -10,6 +10,10 @@ from loan_pipeline.bank.errors import BankError
 
 SCHEMES = ("mysql+pymysql", "mysql", "mariadb+pymysql", "mariadb")
 _DEFAULT_PORT = 3306
+_ENCODE = (
+    "In a user name, password or file name write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F "
+    "and % as %25."
+)
 _EXAMPLE = "mysql+pymysql://user:password@host:3306/financial?ssl_ca=/path/to/ca.pem"
 
 
@@ -48,7 +52,7 @@ class Address:
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody between us and the server can listen or answer in its place."""
+        """Whether no third party can read the connection or answer in the server's place."""
         at_home = self.host in ("localhost", "127.0.0.1", "::1")
         return self.tls or at_home or bool(self.unix_socket or self.bastion)
 
@@ -86,12 +90,17 @@ def parse_address(url: str, *, bastion: str | None = None) -> Address:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORT
     except ValueError:
-        raise BankError(f"The database URL is not well formed. It is like {_EXAMPLE}.") from None
+        raise BankError(
+            f"The database URL is not well formed. {_ENCODE} It is like {_EXAMPLE}."
+        ) from None
+    # What follows a / ? or # that belongs to a password would be shown as host or database.
+    if "@" in parts.path + parts.query or parts.fragment or "/" in parts.path.strip("/"):
+        raise BankError(f"The database URL cannot be read. {_ENCODE} It is like {_EXAMPLE}.")
     database = unquote(parts.path.strip("/"))
     if parts.scheme not in SCHEMES or not (parts.hostname and parts.username and database):
         raise BankError(
             "The database URL must name a scheme "
-            f"({', '.join(SCHEMES)}), user, host and database. It is like {_EXAMPLE}."
+            f"({', '.join(SCHEMES)}), user, host and database. {_ENCODE} It is like {_EXAMPLE}."
         )
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     files = {name: _file(options, name) for name in ("ssl_ca", "ssl_cert", "ssl_key")}

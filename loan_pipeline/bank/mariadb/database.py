@@ -14,14 +14,13 @@ import pymysql
 from pymysql.constants import ER
 
 from loan_pipeline.bank.errors import BankConnectionLost, BankError
-from loan_pipeline.bank.fill import pour, refuse, refuse_unless_managed, require_relations
+from loan_pipeline.bank.fill import Fill, refuse_unless_managed
 from loan_pipeline.bank.mariadb.address import Address
 from loan_pipeline.bank.mariadb.connection import Connection, connected, error_code
-from loan_pipeline.bank.mariadb.load import RepeatedKeysError, add_references, create_table, load
+from loan_pipeline.bank.mariadb.load import add_references, create_table, load
 from loan_pipeline.bank.mariadb.reader import MariaDBReader
 from loan_pipeline.bank.protocol import Source
 from loan_pipeline.contracts.tables import TABLES, Table
-from loan_pipeline.quality.tables import repeated_keys
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +107,11 @@ class MariaDBBank:
         try:
 
             def into(table: Table, batches: Iterator[pa.RecordBatch]) -> int:
-                return _fill_table(connection, table, batches, source)
+                return _load_table(connection, table, batches)
 
-            counts = pour(source, into)
-            require_relations(MariaDBReader(connection, self.name, prefix=_NEW), source)
+            fill = Fill(source)
+            counts = fill.load(into)
+            fill.validate(MariaDBReader(connection, self.name, prefix=_NEW))
             _execute(
                 connection,
                 f'CREATE TABLE "{_NEW}{_FILLED_FROM}" '
@@ -135,7 +135,7 @@ class MariaDBBank:
         [(taken,)] = _execute(connection, "SELECT GET_LOCK(%s, %s)", name, seconds)
         if not taken:
             raise BankError(
-                f"{self.name} is being filled by somebody else. Wait until that is done, then "
+                f"{self.name} is being filled by another process. Wait until that is done, then "
                 "fill again."
             )
 
@@ -152,25 +152,15 @@ def _begin_reading(connection: Connection) -> bool:
             if error_code(error) == ER.TABLE_DEF_CHANGED:
                 _execute(connection, "ROLLBACK")
                 return False
-            if error_code(error) != ER.NO_SUCH_TABLE:  # whoever reads that table will tell
+            if error_code(error) != ER.NO_SUCH_TABLE:  # reading that table will say so
                 raise
     return True
 
 
-def _fill_table(
-    connection: Connection,
-    table: Table,
-    batches: Iterator[pa.RecordBatch],
-    source: Source,
-) -> int:
+def _load_table(connection: Connection, table: Table, batches: Iterator[pa.RecordBatch]) -> int:
     name = _NEW + table.name
     _execute(connection, create_table(table, name))
-    try:
-        count = load(connection, table, name, batches)
-    except RepeatedKeysError as error:
-        repeated = tuple((key, 2) for key in sorted(set(error.keys)))
-        refuse([repeated_keys(table, error.surplus, repeated)], source)
-        raise
+    count = load(connection, table, name, batches)
     references = add_references(table, _NEW)
     if references:
         _execute(connection, references)

@@ -1,16 +1,9 @@
-"""Pouring Arrow batches into a MariaDB table with LOAD DATA, and the tables' DDL.
+"""The tables' DDL in MariaDB, and loading Arrow batches into a table with LOAD DATA."""
 
-A thread writes CSV into a named pipe while the server reads it, so nothing is stored in between.
-"""
-
-import fcntl
-import os
 import re
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from contextvars import copy_context
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +12,18 @@ import pymysql
 from pyarrow import csv
 from pymysql.constants import ER
 
-from loan_pipeline.bank.arrow import arrow_schema
-from loan_pipeline.bank.errors import BankError
+from loan_pipeline.bank.errors import BankError, RepeatedKeysError
 from loan_pipeline.bank.mariadb.connection import Connection, error_code
-from loan_pipeline.bank.prefetch import prefetched
-from loan_pipeline.contracts.tables import TABLES_BY_NAME, Column, Table
+from loan_pipeline.contracts.column_types import column_definition, mariadb_type
+from loan_pipeline.contracts.tables import TABLES_BY_NAME, Table
 
 _INSERT_ROWS = 1_000
-_PIPE_BYTES = 2**20  # what Linux allows to everybody
-_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
-
-
-class RepeatedKeysError(ValueError):
-    """Rows were left out because their key was there already.
-
-    Attributes:
-        surplus: how many rows.
-        keys: some of their keys.
-    """
-
-    def __init__(self, surplus: int, keys: tuple[int, ...]) -> None:
-        super().__init__(f"{surplus} rows repeat a key")
-        self.surplus = surplus
-        self.keys = keys
+_BYTES_PER_FILE = 16 * 2**20
 
 
 def create_table(table: Table, name: str) -> str:
     """DDL of a table called `name`, foreign keys left for `add_references`."""
-    columns = ", ".join(_definition(column) for column in table.columns)
+    columns = ", ".join(column_definition(column, mariadb_type) for column in table.columns)
     return (
         f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ("{table.primary_key}")) '
         "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
@@ -69,71 +46,58 @@ def load(
     name: str,
     batches: Iterator[pa.RecordBatch],
 ) -> int:
-    """Append the batches to the empty table `name`, and answer the number of rows.
+    """Append the batches to the empty table `name`.
+
+    Returns:
+        The number of rows.
 
     Raises:
         RepeatedKeysError: where keys are not unique.
-        BankError: where the server took a value for another one.
+        BankError: where the server stored another value than it was sent.
     """
     if not _local_allowed(connection):
         return _insert(connection, table, name, batches)
-    with tempfile.TemporaryDirectory(prefix="loan-") as folder:
-        pipe = Path(folder) / "rows.csv"
-        os.mkfifo(pipe, 0o600)
-        writer = _PipeWriter(pipe, table, batches)
-        with connection.cursor() as cursor:
-            try:
-                loaded = cursor.execute(_load_statement(table, name, pipe))
-            finally:
-                writer.join()
-            if writer.error is not None:
-                raise writer.error
-            cursor.execute("SHOW WARNINGS LIMIT 5")
-            warnings = cursor.fetchall()
-    _require_all_taken(table, writer.rows, loaded, warnings)
-    return writer.rows
+    rows = 0
+    # One file is loaded while the next one is written, so two of them bound the disk needed.
+    with (
+        tempfile.TemporaryDirectory(prefix="loan-bank-load-") as folder,
+        ThreadPoolExecutor(1, "load-data") as loader,
+    ):
+        loading: Future[None] | None = None
+        for number, part in enumerate(_parts(batches)):
+            path = Path(folder) / f"{number}.csv"
+            csv.write_csv(part, path, csv.WriteOptions(include_header=False))
+            if loading is not None:
+                loading.result()
+            loading = loader.submit(_load_file, connection, table, name, path, part.num_rows)
+            rows += part.num_rows
+        if loading is not None:
+            loading.result()
+    return rows
 
 
-class _PipeWriter:
-    """Writes batches as CSV into a pipe, in a thread of its own."""
-
-    def __init__(self, pipe: Path, table: Table, batches: Iterator[pa.RecordBatch]) -> None:
-        self.rows = 0
-        self.error: BaseException | None = None
-        self._pipe = pipe
-        self._schema = arrow_schema(table)
-        self._batches = batches
-        run: Callable[..., None] = copy_context().run  # progress is shown where we are
-        self._thread = threading.Thread(target=run, args=(self._write,), daemon=True)
-        self._thread.start()
-
-    def _write(self) -> None:
-        try:
-            with (
-                self._pipe.open("wb", buffering=0) as stream,
-                csv.CSVWriter(
-                    stream, self._schema, write_options=csv.WriteOptions(include_header=False)
-                ) as writer,
-                closing(prefetched(self._batches)) as batches,
-            ):
-                if _SET_PIPE_SIZE is not None:
-                    fcntl.fcntl(stream, _SET_PIPE_SIZE, _PIPE_BYTES)
-                for batch in batches:
-                    writer.write_batch(batch)
-                    self.rows += batch.num_rows
-        except BrokenPipeError:
-            pass  # the server stopped reading, and says why
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that loads
-            self.error = error
-
-    def join(self) -> None:
-        """Wait for the thread, which may still wait for somebody to read."""
-        with open(os.open(self._pipe, os.O_RDONLY | os.O_NONBLOCK), "rb"):  # noqa: PTH123
-            pass
-        self._thread.join()
+def _parts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The batches gathered into tables of at least `_BYTES_PER_FILE` of memory."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(each.nbytes for each in waiting) >= _BYTES_PER_FILE:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
-def _load_statement(table: Table, name: str, pipe: Path) -> str:
+def _load_file(connection: Connection, table: Table, name: str, path: Path, rows: int) -> None:
+    with connection.cursor() as cursor:
+        loaded = cursor.execute(_load_statement(table, name, path))
+        cursor.execute("SHOW WARNINGS LIMIT 5")
+        warnings = cursor.fetchall()
+    path.unlink()
+    _require_all_taken(table, rows, loaded, warnings)
+
+
+def _load_statement(table: Table, name: str, file: Path) -> str:
     """Columns that may be null go through a variable: Arrow writes null as nothing."""
     targets, settings = [], []
     for position, column in enumerate(table.columns):
@@ -144,7 +108,7 @@ def _load_statement(table: Table, name: str, pipe: Path) -> str:
         else:
             targets.append(f'"{column.name}"')
     return (
-        f"LOAD DATA LOCAL INFILE '{pipe}' INTO TABLE \"{name}\" CHARACTER SET utf8mb4 "
+        f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE \"{name}\" CHARACTER SET utf8mb4 "
         "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
         f"({', '.join(targets)}){' SET ' if settings else ''}{', '.join(settings)}"
     )
@@ -161,7 +125,8 @@ def _require_all_taken(
     if warnings or loaded != sent:
         said = "; ".join(str(text) for _, _, text in warnings)
         raise BankError(
-            f"The server took {loaded:,} of {sent:,} rows of table {table.name}, and said: {said}."
+            f"The server took {loaded:,} of {sent:,} rows of table {table.name}, and reported: "
+            f"{said}."
         )
 
 
@@ -171,7 +136,7 @@ def _insert(
     name: str,
     batches: Iterator[pa.RecordBatch],
 ) -> int:
-    """The slower way, for servers that do not allow LOCAL."""
+    """For servers that do not allow LOCAL; slower."""
     sql = f'INSERT INTO "{name}" VALUES ({", ".join(["%s"] * len(table.columns))})'
     count = 0
     with connection.cursor() as cursor:
@@ -193,13 +158,3 @@ def _local_allowed(connection: Connection) -> bool:
         cursor.execute("SELECT @@local_infile")
         row = cursor.fetchone()
     return bool(row and row[0])
-
-
-def _definition(column: Column) -> str:
-    kind = {
-        "integer": "INT",
-        "decimal": f"DECIMAL({column.precision},{column.scale})",
-        "date": "DATE",
-        "text": f"VARCHAR({column.length})",
-    }[column.kind]
-    return f'"{column.name}" {kind}{"" if column.nullable else " NOT NULL"}'

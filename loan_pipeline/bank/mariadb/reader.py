@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from loan_pipeline.bank.arrow import arrow_schema
-from loan_pipeline.bank.convert import BadValuesError, convert
+from loan_pipeline.bank.convert import Converter
 from loan_pipeline.bank.errors import BankError
 from loan_pipeline.bank.mariadb.connection import Connection
+from loan_pipeline.contracts.column_types import may_hold
 from loan_pipeline.contracts.tables import Table
 
 _PAGE_ROWS = 20_000
@@ -23,7 +24,7 @@ _PLAIN_TYPES = frozenset({"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "
 
 
 class MariaDBReader:
-    """A read through one connection; see `database.BankReader`.
+    """A read through one connection; see `TableReader`.
 
     Args:
         connection: in a transaction, where the tables must be read as of one moment.
@@ -63,14 +64,29 @@ class MariaDBReader:
         """The server's type of each column, in capitals."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT column_name, UPPER(data_type) FROM information_schema.columns "
+                "SELECT column_name, UPPER(column_type) FROM information_schema.columns "
                 "WHERE table_schema = DATABASE() AND table_name = %s",
                 (self._prefix + table.name,),
             )
             return dict(cursor.fetchall())
 
+    def keys_are_unique(self, table: Table) -> bool:
+        """Whether a unique index of the key column alone holds them so."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM (SELECT index_name FROM information_schema.statistics "
+                "WHERE table_schema = DATABASE() AND table_name = %s AND non_unique = 0 "
+                "GROUP BY index_name "
+                "HAVING COUNT(*) = 1 AND MAX(column_name) = %s AND MAX(nullable) = '') i",
+                (self._prefix + table.name, table.primary_key),
+            )
+            [(indexes,)] = cursor.fetchall()
+        return int(indexes) > 0
+
     def _pages(self, table: Table) -> Iterator[pa.RecordBatch]:
-        line = self._line(table)
+        types = self.columns(table)
+        line = self._line(table, types)
+        converter = self._converter(table, types)
         key, name = f'"{table.primary_key}"', self.sql_name(table)
         self.rows("SET SESSION group_concat_max_len = @@max_allowed_packet")
         size, read, after = _PAGE_ROWS, 0, ""
@@ -92,7 +108,7 @@ class MariaDBReader:
                     )
                 size = max(1, size // 4)
                 continue
-            yield _in_order(self._parse(table, text))
+            yield _in_order(self._parse(table, text, converter))
             read += count
             after = f"WHERE {key} > {last}"
         if read != (count := self.row_count(table)):
@@ -101,9 +117,8 @@ class MariaDBReader:
                 f"read by their key: {table.primary_key} is empty or not unique in the others."
             )
 
-    def _line(self, table: Table) -> str:
+    def _line(self, table: Table, types: Mapping[str, str]) -> str:
         """SQL for one row as a line of CSV, where nothing at all is null."""
-        types = self.columns(table)
         missing = [name for name in table.column_names if name not in types]
         if missing:
             what = f"columns {', '.join(missing)}" if types else "all its columns: it is missing"
@@ -114,15 +129,25 @@ class MariaDBReader:
         cells = []
         for name in table.column_names:
             cell = f'"{name}"'
-            if types[name] not in _PLAIN_TYPES:
+            if _without_size(types[name]) not in _PLAIN_TYPES:
                 cell = f"CONCAT('\"', REPLACE({cell}, '\"', '\"\"'), '\"')"
             cells.append(f"IFNULL({cell}, '')")
         return f"CONCAT_WS(',', {', '.join(cells)})"
 
-    def _parse(self, table: Table, text: bytes) -> pa.RecordBatch:
+    def _converter(self, table: Table, types: Mapping[str, str]) -> Converter:
+        """For columns of other types than the contract's; numbers may be kept as texts."""
+
+        def all_texts(name: str) -> Iterator[pa.Array]:
+            texts = self.rows(f'SELECT DISTINCT CAST("{name}" AS CHAR) FROM {self.sql_name(table)}')
+            yield pa.array([text for (text,) in texts], pa.string())
+
+        plain = frozenset(c.name for c in table.columns if may_hold(c, types[c.name]))
+        return Converter(table, all_texts, plain)
+
+    def _parse(self, table: Table, text: bytes, converter: Converter) -> pa.RecordBatch:
         schema = arrow_schema(table)
         try:
-            batch = _read_csv(text, schema)
+            batch = _read_csv(text, schema) if converter.numbers_are_plain else None
         except pa.ArrowInvalid:
             batch = None
         # Values of other types or with nulls that mean something take the long way.
@@ -130,16 +155,20 @@ class MariaDBReader:
             batch[column.name].null_count and not column.nullable for column in table.columns
         ):
             texts = _read_csv(text, pa.schema([(name, pa.string()) for name in schema.names]))
-            try:
-                batch = convert(table, dict(zip(schema.names, texts.columns, strict=True)))
-            except BadValuesError as error:
-                keys = [(texts.column(0)[row].as_py(), value) for row, value in error.rows]
+            before = converter.rows
+            batch = converter.convert(dict(zip(schema.names, texts.columns, strict=True)))
+            for bad in converter.bad.values():
+                keys = [(texts.column(0)[row - before].as_py(), value) for row, value in bad.rows]
                 shown = ", ".join(f"{table.primary_key} {key}: {value}" for key, value in keys)
                 raise BankError(
-                    f"{self._name}: in table {table.name}, column {error.column} is not "
-                    f"{error.wanted} ({shown}). Correct the rows."
-                ) from None
+                    f"{self._name}: in table {table.name}, column {bad.column} is not "
+                    f"{bad.wanted} ({shown}). Correct the rows."
+                )
         return batch
+
+
+def _without_size(database_type: str) -> str:
+    return database_type.partition("(")[0].partition(" ")[0]
 
 
 def _in_order(batch: pa.RecordBatch) -> pa.RecordBatch:

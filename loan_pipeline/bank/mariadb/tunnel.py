@@ -67,7 +67,7 @@ def _ssh_arguments(bastion: str) -> list[str]:
     match = _BASTION.match(bastion)
     if match is None:
         raise BankUnreachable(
-            f"LOAN_BASTION is {bastion!r}; write user@host or user@host:port of the SSH host."
+            "LOAN_BASTION names no SSH host: write user@host or user@host:port, no password."
         )
     if shutil.which("ssh") is None:
         raise BankUnreachable("LOAN_BASTION needs the OpenSSH client: install ssh.")

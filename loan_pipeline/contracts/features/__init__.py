@@ -1,8 +1,9 @@
 """The features of a loan: name, unit, definition, range and the meaning of null.
 
 The *application* set is what a form can ask; the *behavioural* set adds the account's history and
-has none of the protected characteristics. The builders in `features/` must produce exactly these
-columns, the released bundle carries them, and the documentation is generated from them.
+has neither the protected characteristics nor what grows as the bank ages. The builders in
+`features/` must produce exactly these columns, the released bundle carries them, and the
+documentation is generated from them.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from typing import Literal
 from loan_pipeline.contracts.features.application import APPLICATION_FEATURES
 from loan_pipeline.contracts.features.behavioural import BEHAVIOURAL_FEATURES
 from loan_pipeline.contracts.features.feature import Feature, Origin
+from loan_pipeline.contracts.features.refusal_reasons import REFUSAL_REASONS, RefusalReason
 from loan_pipeline.errors import LoanPipelineError
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "FEATURES",
     "FEATURES_BY_NAME",
     "FEATURE_SET_NAMES",
+    "REFUSAL_REASONS",
     "Feature",
     "FeatureSet",
     "Origin",
+    "RefusalReason",
     "UnsuitableExclusion",
     "contract_version",
     "feature_set",
@@ -33,7 +37,7 @@ FeatureSet = Literal["application", "behavioural"]
 FEATURE_SET_NAMES: tuple[FeatureSet, ...] = ("application", "behavioural")
 
 FEATURES: tuple[Feature, ...] = APPLICATION_FEATURES + BEHAVIOURAL_FEATURES
-_BEHAVIOURAL = tuple(feature for feature in FEATURES if not feature.protected)
+_BEHAVIOURAL = tuple(one for one in FEATURES if not (one.protected or one.grows_with_time))
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 

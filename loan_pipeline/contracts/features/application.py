@@ -47,6 +47,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         0,
         40_000,
         application=True,
+        grows_with_time=True,
     ),
     Feature(
         "statement_frequency",
@@ -101,6 +102,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         0,
         1_000_000,
         application=True,
+        grows_with_time=True,
     ),
     Feature(
         "card_type",

@@ -23,10 +23,11 @@ class Feature:
         maximum: largest possible value, inclusive.
         null_means: why the value may be missing; None where it never is.
         codes: for unit "code", the values in the order of their model numbers 0, 1, 2, …
-        application: whether the application set has it; the behavioural set has all but the
-            protected.
+        application: whether the application set has it; the behavioural set has all but
+            the protected and what grows with time.
         protected: a characteristic that the law protects: fairness is measured by it, and no
             reason names it.
+        grows_with_time: whether it grows as the bank ages, whatever a client does.
         after_payment_of: for origin "both", the account's feature that the payment is taken from.
         with_amount: how the value moves when the amount grows at the same duration: 1 rises, -1
             falls, 0 stays. A released model answers no higher probability for such a move.
@@ -44,6 +45,7 @@ class Feature:
     application: bool = False
     with_amount: Literal[-1, 0, 1] = 0
     protected: bool = False
+    grows_with_time: bool = False
     after_payment_of: str | None = None
 
     @property

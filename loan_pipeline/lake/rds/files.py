@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import ibis
-
 from loan_pipeline.contracts.snapshot import SnapshotFile, SnapshotManifest, SnapshotTable
 from loan_pipeline.contracts.tables import TABLES, TRANS
+from loan_pipeline.duckdb_connection import ibis_connection
 from loan_pipeline.lake.arrow_files import arrow_dataset, arrow_path
 from loan_pipeline.lake.protocol import Store, StoreKeyMissing
 from loan_pipeline.lake.reader import open_snapshot
@@ -114,8 +113,9 @@ def _verified(store: Store, export_id: str, bank: str | None) -> SnapshotManifes
         as_of=_ANY_DAY,
         tables=tables,
     )
-    opened = open_snapshot(store, manifest, ibis.duckdb.connect())
-    newest = opened[TRANS.name][TRANS.newest_by].max().to_pyarrow().as_py()
+    with ibis_connection() as connection:
+        opened = open_snapshot(store, manifest, connection)
+        newest = opened[TRANS.name][TRANS.newest_by].max().to_pyarrow().as_py()
     if newest is None:
         raise SnapshotError(f"export {export_id}: table {TRANS.name} is empty")
     return manifest.model_copy(update={"as_of": newest + timedelta(days=1)})

@@ -5,20 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from loan_pipeline.bank.arrow import arrow_schema
-from loan_pipeline.contracts.tables import Table
+from loan_pipeline.bank.arrow import arrow_schema, arrow_type
+from loan_pipeline.contracts.tables import Column, Table
 from loan_pipeline.sources.sample.arrays import Days, Flags, Integers
 
 
-def decimals(scaled: Integers, precision: int, scale: int) -> pa.Array:
-    """Decimals from integers of the smallest unit (hundredths for scale 2). Shape (rows,)."""
+def decimals(scaled: Integers, column: Column) -> pa.Array:
+    """A column's decimals from integers of its smallest unit. Shape (rows,)."""
     # A decimal128 is a little-endian 128-bit integer: the value, then its sign repeated.
     words = np.empty((len(scaled), 2), dtype="<i8")
     words[:, 0] = scaled
     words[:, 1] = scaled >> 63
-    return pa.Array.from_buffers(
-        pa.decimal128(precision, scale), len(scaled), [None, pa.py_buffer(words)]
-    )
+    return pa.Array.from_buffers(arrow_type(column), len(scaled), [None, pa.py_buffer(words)])
 
 
 def dates(days: Days) -> pa.Array:

@@ -20,7 +20,7 @@ _SMALLEST_SCALE = 0.01
 
 @dataclass(frozen=True)
 class ChunkSizes:
-    """Row counts of one chunk; `exact` says whether `transactions` must be met to the row."""
+    """Row counts of one chunk, exact but for `transactions`, which the books decide."""
 
     accounts: int
     second_clients: int
@@ -36,7 +36,6 @@ class ChunkSizes:
     running_bad: int
     overdrawn_loans: int
     transactions: int
-    exact: bool
 
 
 _WHOLE = ChunkSizes(
@@ -54,7 +53,6 @@ _WHOLE = ChunkSizes(
     running_bad=45,
     overdrawn_loans=28,
     transactions=1_056_320,
-    exact=True,
 )
 
 
@@ -76,9 +74,9 @@ def _part(accounts: int) -> ChunkSizes:
     counts = {
         name: max(1, round(value * share))
         for name, value in vars(_WHOLE).items()
-        if name not in ("accounts", "exact")
+        if name != "accounts"
     }
-    return ChunkSizes(accounts=accounts, exact=False, **counts)
+    return ChunkSizes(accounts=accounts, **counts)
 
 
 @dataclass(frozen=True)

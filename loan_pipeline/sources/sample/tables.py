@@ -36,12 +36,18 @@ def district_batch(districts: Districts) -> pa.RecordBatch:
         "A4": integers(districts.inhabitants),
         **{f"A{5 + i}": integers(districts.municipalities[:, i]) for i in range(4)},
         "A9": integers(districts.cities),
-        "A10": decimals(np.rint(districts.urban_percent * 10).astype(np.int64), 4, 1),
+        "A10": decimals(
+            np.rint(districts.urban_percent * 10).astype(np.int64), DISTRICT.column("A10")
+        ),
         "A11": integers(districts.salary),
         "A12": pc.if_else(
-            pa.array(known), decimals(np.rint(jobless * 10).astype(np.int64), 4, 1), None
+            pa.array(known),
+            decimals(np.rint(jobless * 10).astype(np.int64), DISTRICT.column("A12")),
+            None,
         ),
-        "A13": decimals(np.rint(districts.unemployment_1996 * 100).astype(np.int64), 3, 2),
+        "A13": decimals(
+            np.rint(districts.unemployment_1996 * 100).astype(np.int64), DISTRICT.column("A13")
+        ),
         "A14": integers(districts.entrepreneurs),
         "A15": integers(districts.crimes_1995, districts.crimes_1995 < 0),
         "A16": integers(districts.crimes_1996),
@@ -111,7 +117,7 @@ def loan_batch(chunk: Chunk) -> pa.RecordBatch:
         "date": dates(loans.date),
         "amount": integers(loans.duration * loans.payments),
         "duration": integers(loans.duration),
-        "payments": decimals(loans.payments * 100, 6, 2),
+        "payments": decimals(loans.payments * 100, LOAN.column("payments")),
         "status": codes(loans.status, LOAN_STATUSES),
     }
     return batch(LOAN, columns)
@@ -125,7 +131,7 @@ def order_batch(chunk: Chunk) -> pa.RecordBatch:
         "account_id": integers(chunk.account_ids[orders.account]),
         "bank_to": codes(orders.bank, BANKS),
         "account_to": integers(orders.account_to),
-        "amount": decimals(orders.amount // 10, 6, 1),
+        "amount": decimals(orders.amount // 10 * 10, ORDER.column("amount")),
         "k_symbol": codes(orders.kind, ORDER_SYMBOLS),
     }
     return batch(ORDER, columns)

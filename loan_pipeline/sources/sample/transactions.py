@@ -11,7 +11,6 @@ from loan_pipeline.sources.sample.habits import make_habits
 from loan_pipeline.sources.sample.ledger import Ledger, keep_books
 from loan_pipeline.sources.sample.months import Booking
 from loan_pipeline.sources.sample.products import BANKS, Orders
-from loan_pipeline.sources.sample.row_count import with_rows
 from loan_pipeline.sources.sample.sizes import FIRST_DAY, spaced_keys
 
 # How each kind of booking is written: type, operation, k_symbol.
@@ -43,9 +42,6 @@ def transactions_batch(chunk: Chunk, rng: np.random.Generator) -> pa.RecordBatch
     """All transactions of a chunk, by account and in the order of booking."""
     habits = make_habits(chunk.homes, chunk.loans, chunk.orders, chunk.cards, rng)
     ledger = keep_books(chunk.homes, habits, rng)
-    if chunk.sizes.exact:
-        with_loan = np.isin(np.arange(len(chunk.homes)), chunk.loans.account)
-        ledger = with_rows(ledger, chunk.sizes.transactions, with_loan, rng)
     bank, account = _other_side(chunk, ledger, rng)
     written = [_WRITTEN[kind] for kind in Booking]
     columns = {
@@ -54,8 +50,8 @@ def transactions_batch(chunk: Chunk, rng: np.random.Generator) -> pa.RecordBatch
         "date": dates(FIRST_DAY + ledger.day),
         "type": codes(ledger.kind, [row[0] for row in written]),
         "operation": codes(ledger.kind, [row[1] for row in written]),
-        "amount": decimals(np.abs(ledger.signed), 10, 2),
-        "balance": decimals(ledger.balance, 10, 2),
+        "amount": decimals(np.abs(ledger.signed), TRANS.column("amount")),
+        "balance": decimals(ledger.balance, TRANS.column("balance")),
         "k_symbol": codes(ledger.kind, [row[2] for row in written]),
         "bank": codes(bank, (*BANKS, None)),
         "account": integers(account, account < 0),

@@ -247,6 +247,6 @@ def test_two_fills_at_once_are_one_fill_and_one_message(bank: MariaDBBank, good:
 
     bank.fill(Interrupted(good, second))
     assert problems == [
-        f"{bank.name} is being filled by somebody else. Wait until that is done, then fill again."
+        f"{bank.name} is being filled by another process. Wait until that is done, then fill again."
     ]
     assert bank.filled_from() == "interrupted source"

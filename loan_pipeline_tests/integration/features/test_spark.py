@@ -1,44 +1,149 @@
 """Spark computes the features that DuckDB computes, from the same expressions and snapshot."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from loan_pipeline.features.engine import EngineError, feature_batches
+from loan_pipeline.bank.embedded.database import EmbeddedBank
+from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.features.engine import feature_batches
+from loan_pipeline.features.spark import EngineError, stop_spark
+from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.open import open_store
+from loan_pipeline.lake.protocol import Store
+from loan_pipeline.sources.open import open_source
 from loan_pipeline.sources.sample import SampleSource
 from loan_pipeline.sources.sample.snapshot import write_parquet
 
 pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'loan-pipeline[spark]'")
 
+from loan_pipeline_tests.helpers.spark_cluster import SparkCluster
+
 # Settings reach Spark as they always do; these keep it small.
 SMALL = (
-    "--driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=1 "
-    "--conf spark.sql.codegen.wholeStage=false --conf spark.log.level=ERROR pyspark-shell"
+    "--driver-memory 1g --conf spark.executor.memory=512m --conf spark.sql.shuffle.partitions=2 "
+    "--conf spark.sql.codegen.wholeStage=false --conf spark.log.level=OFF pyspark-shell"
 )
+TABLES = {"loan_features": "loan_id", "account_features": "account_id"}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark"),
+]
 
 
-def compute(folder: Path, master: str | None) -> list[pd.DataFrame]:
-    """Both feature tables of the folder's snapshot."""
-    manifest = write_parquet(SampleSource(0.01, 4), folder)
-    store, computed = open_store(folder.as_uri()), []
-    for name, key in (("loan_features", "loan_id"), ("account_features", "account_id")):
-        with feature_batches(store, manifest, name, master) as batches:
-            computed.append(batches.read_pandas().sort_values(key, ignore_index=True))
-    return computed
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark")
-def test_spark_and_duckdb_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def small_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sessions of this test alone, small ones."""
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", SMALL)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    yield
+    stop_spark()
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, SnapshotManifest]:
+    """A store with the snapshot of a sample bank."""
+    folder = tmp_path_factory.mktemp("lake")
+    return open_store(folder.as_uri()), write_parquet(SampleSource(0.05, 4), folder)
+
+
+def compute(
+    lake: tuple[Store, SnapshotManifest], name: str, master: str | None = None
+) -> pd.DataFrame:
+    """A feature table of the snapshot, in the order of its key."""
+    with feature_batches(*lake, name, master) as batches:
+        computed: pd.DataFrame = batches.read_pandas()
+    return computed.sort_values(TABLES[name], ignore_index=True)
+
+
+def assert_equal_to_duckdb(
+    lake: tuple[Store, SnapshotManifest], name: str, spark: pd.DataFrame
+) -> None:
+    duckdb = compute(lake, name)
+    assert len(duckdb) > 30
+    pd.testing.assert_frame_equal(spark, duckdb, rtol=1e-9, atol=1e-9)
+
+
+def test_spark_in_this_process_and_duckdb_agree(lake: tuple[Store, SnapshotManifest]) -> None:
     with pytest.raises(EngineError, match="LOAN_SPARK_MASTER=nowhere"):
-        compute(tmp_path / "unused", "nowhere")
-    duckdb, spark = compute(tmp_path / "lake", None), compute(tmp_path / "lake", "local[2]")
-    for ours, theirs in zip(duckdb, spark, strict=True):
-        assert len(ours) > 0
-        pd.testing.assert_frame_equal(theirs, ours, rtol=1e-9, atol=1e-9)
+        compute(lake, "loan_features", "nowhere")
+    for name in TABLES:
+        assert_equal_to_duckdb(lake, name, compute(lake, name, "local[2]"))
+    assert not lake[0].list("staging")
+
+
+def test_a_cluster_of_processes_and_duckdb_agree_with_one_session_for_both_tables(
+    lake: tuple[Store, SnapshotManifest], tmp_path: Path
+) -> None:
+    from pyspark.sql import SparkSession
+
+    with SparkCluster(tmp_path / "cluster") as cluster:
+        applications = set()
+        for name in TABLES:
+            assert_equal_to_duckdb(lake, name, compute(lake, name, cluster.url))
+            session = SparkSession.getActiveSession()
+            assert session is not None
+            applications.add(session.sparkContext.applicationId)
+            assert session.sparkContext.master == cluster.url
+        assert len(applications) == 1
+        stop_spark()
+        assert SparkSession.getActiveSession() is None
+
+
+def test_a_worker_killed_while_it_computes_changes_nothing(
+    lake: tuple[Store, SnapshotManifest], tmp_path: Path
+) -> None:
+    with SparkCluster(tmp_path / "cluster") as cluster:
+        compute(lake, "loan_features", cluster.url)  # the session and both executors are there
+        with _worker_killed_at_work(cluster) as killed:
+            spark = compute(lake, "account_features", cluster.url)
+        assert killed.is_set()
+        assert cluster.workers == 1
+        assert_equal_to_duckdb(lake, "account_features", spark)
+
+
+@contextmanager
+def _worker_killed_at_work(cluster: SparkCluster) -> Iterator[threading.Event]:
+    """Kill a worker as soon as tasks of the computation are done and others still to do."""
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    tracker = session.sparkContext.statusTracker()
+    killed, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        seen: set[int] = set()
+        while not over.is_set() and not killed.is_set():
+            seen |= set(tracker.getActiveStageIds())
+            if len(seen) >= 12:  # listing the snapshot's eight tables takes a stage each
+                cluster.kill_worker()
+                killed.set()
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_s3_without_its_connector_is_refused_with_the_option_that_fetches_it(
+    s3_url: str, tmp_path: Path
+) -> None:
+    bank = EmbeddedBank(tmp_path / "bank.duckdb")
+    bank.fill(open_source("sample:scale=0.01"))
+    store = open_store(s3_url)
+    manifest = export_direct(bank, store, source=None)
+    with pytest.raises(EngineError, match=r"--packages org\.apache\.hadoop:hadoop-aws"):
+        compute((store, manifest), "loan_features", "local[1]")

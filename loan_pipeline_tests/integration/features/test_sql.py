@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from loan_pipeline.duckdb_connection import ibis_connection
 from loan_pipeline.features.builder import FEATURE_TABLES
-from loan_pipeline.features.engine import duckdb_connection, feature_batches, snapshot_tables
+from loan_pipeline.features.engine import feature_batches, snapshot_tables
 from loan_pipeline.features.sql import sql_of
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.sources.sample import SampleSource
@@ -24,7 +25,7 @@ def test_the_printed_sql_computes_what_the_pipeline_computes(
     key = "loan_id" if name == "loan_features" else "account_id"
     with feature_batches(store, known, name) as batches:
         computed = batches.read_all().sort_by(key)
-    with snapshot_tables(store, known) as tables, duckdb_connection() as auditor:
+    with snapshot_tables(store, known) as tables, ibis_connection() as auditor:
         for table, rows in tables.items():
             auditor.con.register(table, rows.to_pyarrow())
         audited = auditor.con.sql(sql_of(name, known.as_of)).to_arrow_table().sort_by(key)

@@ -12,7 +12,6 @@ import pytest
 from loan_pipeline.bank.embedded.database import EmbeddedBank
 from loan_pipeline.bank.errors import SourceError
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME
-from loan_pipeline.sources.files import FilesSource
 from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers import tiny_bank
 
@@ -240,7 +239,7 @@ def test_a_file_of_a_header_alone_is_an_empty_table(
 
 def test_the_number_of_rows_is_guessed_for_the_progress_bar(tmp_path: Path) -> None:
     folder = tiny_bank.write_files(tmp_path / "good")
-    assert FilesSource(folder).expected_rows(TABLES_BY_NAME["trans"]) == 5
+    assert open_source(str(folder)).expected_rows(TABLES_BY_NAME["trans"]) == 5
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

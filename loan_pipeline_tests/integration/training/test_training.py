@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loan_pipeline.contracts.features import feature_set
+from loan_pipeline.contracts.features import UnsuitableExclusion, feature_set
 from loan_pipeline.evaluation.evaluate import out_of_fold, score_loans, split_out_of_time
 from loan_pipeline.evaluation.validation import validate
 from loan_pipeline.export.export import export_onnx
@@ -22,12 +22,14 @@ from loan_pipeline.lake.open import open_store
 from loan_pipeline.release.bundle import write_bundle
 from loan_pipeline.release.publish import HoldoutPredictions, publish
 from loan_pipeline.scoring.bundle import load_bundle
+from loan_pipeline.scoring.known_ground import referrals
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline.training.calibration import Platt
 from loan_pipeline.training.errors import NotExportable, TrainingFailed, UnsuitableLoans
 from loan_pipeline.training.inputs import model_inputs, with_outcome
+from loan_pipeline.training.known_ground import known_ranges
 from loan_pipeline.training.predictor import TrainedPredictor, load_predictor
 from loan_pipeline.training.recipes import Member, Recipe, recipe
 from loan_pipeline.training.train import train_predictor
@@ -74,9 +76,11 @@ def test_the_same_seed_gives_the_same_predictor(trained: TrainedPredictor, tmp_p
 def test_members_are_averaged_with_the_weights_of_the_recipe(trained: TrainedPredictor):
     scores = trained.scores_by_model(LOANS)
     (ensemble,) = (name for name in scores if name.startswith("WeightedEnsemble"))
-    forest = next(name for name in scores if name.startswith("LogScaleExtraTrees"))
-    linear = next(name for name in scores if name.startswith("LinearModel"))
-    expected = QUICK.weights[0] * scores[forest] + QUICK.weights[1] * scores[linear]
+    few, half = (
+        next(name for name in scores if name.startswith(f"LogScaleExtraTrees{suffix}"))
+        for suffix in ("Few", "Half")
+    )
+    expected = QUICK.weights[0] * scores[few] + QUICK.weights[1] * scores[half]
     np.testing.assert_allclose(scores[ensemble], expected, atol=1e-6)
 
 
@@ -209,6 +213,8 @@ def test_a_released_bundle_scores_as_the_predictor_does(
         int(loan["account_id"]), float(loan["amount"]), int(loan["duration"])
     )
     assert answer.model_version == manifest.version
+    known = scorer.bundle.manifest.known_ranges
+    assert "payment_to_income" in {one.feature for one in known}
 
 
 def test_the_report_is_json_and_compares_with_baselines_and_subgroups(
@@ -226,6 +232,10 @@ def test_the_report_is_json_and_compares_with_baselines_and_subgroups(
     assert next(iter(report["importance"])) == "balance_mean_czk"
     for kind in ("gender", "age", "region"):
         assert sum(g["n"] for g in report["subgroups"] if g["kind"] == kind) == len(known)
+    assert report["rolling_origin"]["cuts"]
+    assert report["rolling_origin"]["intervals"]["average_precision"]["low"] > 0
+    assert len(report["profit"]["profit_czk"]) == len(report["profit"]["thresholds"])
+    assert isinstance(report["fairness_warnings"], list)
     assert report["leaderboard"][0]["roc_auc"] >= report["leaderboard"][-1]["roc_auc"]
     for name, picture in validation.pictures.items():
         assert "prefers-color-scheme:dark" in picture, name
@@ -318,3 +328,46 @@ def test_a_full_disk_is_named_and_leaves_the_last_good_predictor(kept: Path):
     assert f"{kept} is as it was before" in errors
     np.testing.assert_array_equal(load_predictor(kept).predict_proba(LOANS), expected)
     assert not list(kept.parent.glob(".being-made-*"))
+
+
+def test_excluded_features_are_in_neither_inputs_nor_graph_nor_ranges_and_still_measured(
+    tmp_path: Path,
+):
+    how = {"excluded": ("age_years", "gender")}
+    trained = train_predictor(LOANS, "application", QUICK, "observed", tmp_path / "all", **how)
+    older, _ = split_out_of_time(with_outcome(LOANS, "observed"))
+    holdout = train_predictor(older, "application", QUICK, "observed", tmp_path / "older", **how)
+    names = [feature.name for feature in trained.features]
+    assert len(names) == 11
+    assert not {"age_years", "gender"} & set(names)
+    graph = export_onnx(trained)
+    assert graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 11
+    assert check_parity(trained, graph.SerializeToString(), LOANS).proven
+    assert load_predictor(tmp_path / "all").features == trained.features
+    report = validate(trained, holdout, LOANS).report
+    assert report["excluded_features"] == ["age_years", "gender"]
+    assert {"gender", "age"} <= {one["kind"] for one in report["subgroups"]}
+    with pytest.raises(UnsuitableExclusion, match="no feature is called agge"):
+        train_predictor(
+            LOANS, "application", QUICK, "observed", tmp_path / "no", excluded=("agge",)
+        )
+
+
+def test_known_ranges_are_those_of_the_training_loans_without_what_grows_with_time(
+    trained: TrainedPredictor,
+):
+    known = with_outcome(LOANS, "observed")
+    ranges = {one.feature: one for one in known_ranges(trained, known)}
+    assert not {"account_age_days", "transaction_count", "card_type"} & set(ranges)
+    payments = ranges["payments"]
+    assert (payments.minimum, payments.maximum) == pytest.approx(
+        (known["payments"].min(), known["payments"].max())
+    )
+    assert not payments.missing
+    assert ranges["order_amount_mean_czk"].missing
+    income = known["income_mean_6m_czk"].where(known["income_mean_6m_czk"] > 0)
+    assert ranges["payment_to_income"].maximum == pytest.approx(
+        (known["payments"] / income).max(), rel=1e-5
+    )
+    loan = {name: float(value) for name, value in trained.inputs(known).iloc[3].items()}
+    assert referrals(list(ranges.values()), loan) == []

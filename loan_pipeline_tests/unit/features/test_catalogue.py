@@ -7,6 +7,7 @@ import pytest
 from loan_pipeline.contracts.features import (
     FEATURE_SET_NAMES,
     FEATURES,
+    REFUSAL_REASONS,
     UnsuitableExclusion,
     contract_version,
     feature_set,
@@ -54,11 +55,10 @@ def test_the_application_set_is_the_write_ups_thirteen() -> None:
     assert contract_version("application") != contract_version("behavioural")
 
 
-def test_the_behavioural_set_has_no_protected_characteristic() -> None:
-    protected = {feature.name for feature in FEATURES if feature.protected}
-    assert protected == {"gender", "age_years"}
+def test_the_behavioural_set_has_nothing_protected_nor_what_grows_as_the_bank_ages() -> None:
+    left_out = {*("gender", "age_years"), *("account_age_days", "transaction_count")}
     names = [feature.name for feature in feature_set("behavioural")]
-    assert names == [feature.name for feature in FEATURES if feature.name not in protected]
+    assert names == [feature.name for feature in FEATURES if feature.name not in left_out]
 
 
 def test_what_is_excluded_is_left_out_with_what_is_computed_from_it() -> None:
@@ -80,3 +80,12 @@ def test_what_is_excluded_is_left_out_with_what_is_computed_from_it() -> None:
 def test_what_cannot_be_excluded_is_named(excluded: list[str], message: str) -> None:
     with pytest.raises(UnsuitableExclusion, match=message):
         feature_set("application", excluded)
+
+
+def test_every_feature_but_the_protected_has_a_refusal_reason_with_a_code_of_its_own() -> None:
+    assert set(REFUSAL_REASONS) == {one.name for one in FEATURES if not one.protected}
+    codes = [reason.code for reason in REFUSAL_REASONS.values()]
+    assert len(set(codes)) == len(codes)
+    # Codes are stable: letters that were sent name them.
+    assert REFUSAL_REASONS["payments"].code == "L03"
+    assert REFUSAL_REASONS["net_flow_mean_6m_czk"].code == "I06"

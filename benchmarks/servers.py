@@ -1,0 +1,189 @@
+"""The web app beside other ways to serve the same model: one row with reasons, a batch, footprint.
+
+FastAPI answers scores by onnxruntime and reasons by SHAP, of the same forest. MLflow's scoring
+server serves the released graph as it is, without reasons. Neither looks accounts up or records
+what it answered; ours does both. All answer with the same probability, which is checked.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.comparison import Comparison
+from benchmarks.environments import PEERS, megabytes_of, python_of, run_peer
+from benchmarks.forest import forest_arrays
+from benchmarks.load import Target, latencies, per_second
+from benchmarks.reasons import account_rows, accounts
+from benchmarks.released import AMOUNT, DURATION, released_bundle, released_home
+from benchmarks.serving_server import Running, running
+from loan_pipeline.scoring.bundle import Bundle
+
+OURS, FASTAPI, MLFLOW = "this app", "FastAPI, onnxruntime, SHAP", "MLflow, ONNX, no reasons"
+ENVIRONMENT = {OURS: "web", FASTAPI: "fastapi", MLFLOW: "mlflow"}
+ROWS = 1_000  # of a batch
+ROUNDS, REQUESTS = 5, 200
+CONNECTIONS = (1, 4, 16, 64)
+SECONDS_OF_LOAD = 3.0
+_SAME = 1e-6
+_URL = "/api/v1/predictions"
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server that runs, and what it is asked."""
+
+    running: Running
+    one: Target
+    batch: Target
+
+
+def main() -> dict[str, Any]:
+    """Start all three, ask them in turn; print and return the figures."""
+    home = released_home()
+    bundle = released_bundle(home)
+    rows, numbers = account_rows(bundle, ROWS), accounts(bundle, ROWS)
+    with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="bench-servers-") as name:
+        folder = Path(name)
+        own_home = folder / "home"  # what ours records goes here
+        shutil.copytree(home / "lake", own_home / "lake")
+        servers = {
+            OURS: stack.enter_context(_ours(own_home, folder, numbers)),
+            FASTAPI: stack.enter_context(_fastapi(bundle, folder, rows, numbers)),
+            MLFLOW: stack.enter_context(_mlflow(bundle, folder, rows)),
+        }
+        _assert_same(servers)
+        one = latencies({n: s.one for n, s in servers.items()}, ROUNDS, REQUESTS)
+        batch = latencies({n: s.batch for n, s in servers.items()}, 2, 10)
+        rates = {
+            name: {str(c): per_second(server.one, c, SECONDS_OF_LOAD) for c in CONNECTIONS}
+            for name, server in servers.items()
+        }
+        memory = {name: server.running.megabytes() for name, server in servers.items()}
+        ready = {name: server.running.seconds_to_ready for name, server in servers.items()}
+    sizes = {name: float(megabytes_of(environment)) for name, environment in ENVIRONMENT.items()}
+    comparisons = [
+        *(
+            _comparison(f"{work}, {key}", "ms", {n: f[key] for n, f in found.items()})
+            for work, found, key in (
+                ("a request of one row", one, "p50"),
+                ("a request of one row", one, "p99"),
+                (f"a batch of {ROWS:,} rows", batch, "p50"),
+            )
+        ),
+        *(
+            _comparison(f"{count} connections at once", "requests/s",
+                        {n: found[str(count)] for n, found in rates.items()}, "higher")
+            for count in CONNECTIONS
+        ),
+        _comparison("environment on the disk", "MB", sizes),
+        _comparison("memory after the load", "MB", memory),
+        _comparison("from start to ready", "s", ready),
+    ]  # fmt: skip
+    for comparison in comparisons:
+        peers = ", ".join(f"{peer} {value:,.3g}" for peer, value in comparison.peers.items())
+        print(f"{comparison.work}: ours {comparison.ours:,.3g} {comparison.unit}, {peers}")
+    return {
+        "comparisons": [comparison.as_data() for comparison in comparisons],
+        "per_second": rates,
+        "notes": [
+            "FastAPI and MLflow have the rows in memory or in the request, and record nothing.",
+            "Ours looks the account up, records the answer and logs it. No batch has reasons.",
+            "The client shares the two cores, so rates are lower than a machine of its own gives.",
+        ],
+    }
+
+
+@contextmanager
+def _ours(home: Path, folder: Path, numbers: list[int]) -> Iterator[_Server]:
+    command = "from loan_pipeline.cli import main; main()"
+    serve = [str(python_of("web")), "-c", command, "serve"]
+    with running(serve, home, folder / "ours.log", "/readyz") as server:
+        lines = "\n".join(json.dumps(_asked(number)) for number in numbers)
+        yield _Server(
+            server,
+            Target(server.port, _URL, json.dumps(_asked(numbers[0])).encode()),
+            Target(server.port, f"{_URL}/batch", lines.encode(), "application/x-ndjson"),
+        )
+
+
+@contextmanager
+def _fastapi(
+    bundle: Bundle, folder: Path, rows: NDArray[np.float32], numbers: list[int]
+) -> Iterator[_Server]:
+    forest = forest_arrays(bundle.model)
+    arguments = {
+        "graph": str(_graph(bundle, folder)),
+        "names": [feature.name for feature in bundle.features],
+        "rows": {number: _plain(row) for number, row in zip(numbers, rows, strict=True)},
+        "null_as": forest.null_as,
+        "trees": forest.trees,
+        "baseline": forest.filled(bundle.baseline.astype(np.float32)).tolist(),
+    }
+    path = folder / "fastapi.json"
+    path.write_text(json.dumps(arguments))
+    command = [str(python_of("fastapi")), str(PEERS / "fastapi_server.py"), str(path)]
+    with running(command, folder, folder / "fastapi.log") as server:
+        yield _Server(
+            server,
+            Target(server.port, _URL, json.dumps(_asked(numbers[0])).encode()),
+            Target(server.port, f"{_URL}/batch", json.dumps(list(map(_asked, numbers))).encode()),
+        )
+
+
+@contextmanager
+def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator[_Server]:
+    place = str(folder / "mlflow")
+    run_peer("mlflow", "mlflow_model", graph=str(_graph(bundle, folder)), folder=place)
+    program = str(python_of("mlflow").with_name("mlflow"))
+    command = [program, "models", "serve", "-m", place, "--env-manager", "local", "-p", "$WEB_PORT"]
+    with running(command, folder, folder / "mlflow.log", "/ping") as server:
+        one, batch = (
+            json.dumps({"inputs": [_plain(row) for row in some]}).encode()
+            for some in (rows[:1], rows)
+        )
+        yield _Server(
+            server,
+            Target(server.port, "/invocations", one),
+            Target(server.port, "/invocations", batch),
+        )
+
+
+def _assert_same(servers: dict[str, _Server]) -> None:
+    ours = [json.loads(line) for line in servers[OURS].batch.connect()().splitlines()]
+    expected = [line["probability_paid_off"] for line in ours]
+    fastapi = json.loads(servers[FASTAPI].batch.connect()())
+    predictions = json.loads(servers[MLFLOW].batch.connect()())["predictions"]
+    mlflow = np.array(predictions["probability_paid_off"]).reshape(-1)
+    for found in (fastapi, mlflow):
+        np.testing.assert_allclose(found, expected, atol=_SAME)
+    one = json.loads(servers[FASTAPI].one.connect()())
+    assert len(one["reasons"]) == len(json.loads(servers[OURS].one.connect()())["reasons"])
+
+
+def _comparison(
+    work: str, unit: str, values: dict[str, float], better: Any = "lower"
+) -> Comparison:
+    peers = {name: value for name, value in values.items() if name != OURS}
+    return Comparison(work, unit, values[OURS], peers, better)
+
+
+def _asked(number: int) -> dict[str, float]:
+    return {"account_id": number, "amount": AMOUNT, "duration": DURATION}
+
+
+def _plain(row: NDArray[np.float32]) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in row]
+
+
+def _graph(bundle: Bundle, folder: Path) -> Path:
+    path = folder / "model.onnx"
+    path.write_bytes(bundle.model)
+    return path

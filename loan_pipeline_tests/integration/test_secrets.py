@@ -1,0 +1,157 @@
+"""Distinct secrets in every setting and URL, then the commands: none is printed or written."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
+
+BIN = Path(sys.executable).parent
+# With characters that URLs must encode; each is looked for as it is and encoded.
+BANK, SOURCE, WRONG, TYPED = "b@nk/S3cret1", "s@urce:S3cret2", "wr@ng/S3cret3", "typ3dS3cret4"
+AWS, SESSION, API_KEY, SIGNING = "awsS3cret5", "s3ssionS3cret6", "apiS3cret7", "signS3cret8"
+SECRETS = (BANK, SOURCE, WRONG, TYPED, AWS, SESSION, API_KEY, SIGNING)
+
+
+class Shell:
+    """Runs commands with the planted settings and keeps all that they print."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self.printed: list[str] = []
+
+    def run(self, *command: str, succeeds: bool = True, **settings: str) -> str:
+        done = subprocess.run(
+            [BIN / command[0], *command[1:]],
+            env=self._environment | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        self.printed.append(f"{command}\n{done.stdout}\n{done.stderr}")
+        assert (done.returncode == 0) is succeeds, self.printed[-1]
+        return done.stdout + done.stderr
+
+
+def user_with(server: MariaDBServer, name: str, password: str, database: str) -> str:
+    """The URL of a new user of a database, its password percent-encoded."""
+    with server.root() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE OR REPLACE USER '{name}'@'%%' IDENTIFIED BY %s", (password,))
+        cursor.execute(f"GRANT ALL ON `{database}`.* TO '{name}'@'%'")
+    return f"mysql://{name}:{quote(password, safe='')}@127.0.0.1:{server.port}/{database}"
+
+
+@pytest.fixture
+def shell(
+    mariadb_server: MariaDBServer, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    for name in ("secret_bank", "secret_source"):
+        mariadb_server.new_database(name)
+    source = user_with(mariadb_server, "reader", SOURCE, "secret_source")
+    wrong = f"mysql://reader:{quote(WRONG, safe='')}@127.0.0.1:{mariadb_server.port}/secret_source"
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    planted = {
+        "LOAN_HOME": str(tmp_path / "home"),
+        "LOAN_ENV_FILE": "",
+        "LOAN_DATABASE_URL": user_with(mariadb_server, "owner", BANK, "secret_bank"),
+        "LOAN_LAKE_URL": s3_url,
+        "LOAN_WEB_API_KEYS": API_KEY,
+        "LOAN_WEB_SECRET_KEY": SIGNING,
+        "AWS_SECRET_ACCESS_KEY": AWS,
+        "AWS_SESSION_TOKEN": SESSION,
+        "BANK_SOURCE": source,
+        "WRONG_SOURCE": wrong,
+        "POSTGRES_SOURCE": f"postgresql://bank:{quote(WRONG, safe='')}@db/financial",
+        "RAW_SOURCE": f"mysql://bank:{WRONG}@db/financial",
+        "PYTHONWARNINGS": "ignore",
+    }
+    return Shell(dict(os.environ) | planted)
+
+
+def leaks(text: bytes) -> list[str]:
+    """The secrets that a text holds, as they are or percent-encoded."""
+    return [s for s in SECRETS if s.encode() in text or quote(s, safe="").encode() in text]
+
+
+def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
+    """Fill the bank through Dagster, with a run's configuration as the UI sends it."""
+    config = {"ops": {"raw_tables": {"config": {"source": source}}}}
+    home = shell.run("loan-pipeline", "dagster-home").strip()
+    return shell.run(
+        *("dagster", "asset", "materialize", "-m", "loan_pipeline.definitions"),
+        *("--select", 'key:"raw/loan"', "--config-json", json.dumps(config)),
+        succeeds=succeeds,
+        DAGSTER_HOME=home,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.mariadb
+@pytest.mark.timeout(600)
+def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
+    sample = "sample:scale=1,seed=1"
+    source_url = shell._environment["BANK_SOURCE"]
+    fill = (
+        "from loan_pipeline.bank.open import open_bank; "
+        "from loan_pipeline.settings import Settings; "
+        "from loan_pipeline.sources.open import open_source; "
+        f"open_bank(Settings()).fill(open_source({sample!r}))"
+    )
+    shell.run("python", "-c", fill, LOAN_DATABASE_URL=source_url)
+
+    shell.run("loan-pipeline", "run", "--source", "env:BANK_SOURCE", "--recipe", "quick")
+    told = shell.run("loan-pipeline", "releases")
+    assert "recipe quick" in told
+    shell.run(
+        *("loan-pipeline", "backtest", "--source", "env:BANK_SOURCE", "--recipe", "quick"),
+        *("--feature-set", "application", "--repeats", "1", "--folds", "2"),
+    )
+    account = shell.run("loan-pipeline", "score", "--account", "1", *"--amount 9000".split(),
+                        "--duration", "12")  # fmt: skip
+    assert "probability" in account
+
+    typed = source_url.replace(quote(SOURCE, safe=""), TYPED)
+    for refused in (
+        typed,
+        typed.replace("mysql://", "postgresql://"),
+        typed.replace("mysql://", "mysql+mysqldb://"),
+        "env:WRONG_SOURCE",
+        "env:POSTGRES_SOURCE",
+        "env:RAW_SOURCE",
+    ):
+        shell.run("loan-pipeline", "run", "--source", refused, succeeds=False)
+    # Dagster keeps a configuration before any code of ours sees it, so this one holds no secret.
+    for refused in ("env:WRONG_SOURCE", "env:POSTGRES_SOURCE", "env:RAW_SOURCE", "env:NOT_SET"):
+        materialise(shell, refused, succeeds=False)
+    materialise(shell, "env:BANK_SOURCE", succeeds=True)
+    broken = shell._environment["LOAN_DATABASE_URL"].replace(quote(BANK, safe=""), TYPED)
+    shell.run(
+        "loan-pipeline", "run", "--source", "sample", succeeds=False, LOAN_DATABASE_URL=broken
+    )
+    shell.run("loan-pipeline", "releases", succeeds=False, LOAN_LAKE_URL=f"s3://k:{TYPED}@bucket/a")
+    shell.run("python", "-c", ASK_THE_WEB_APP)
+
+    printed = [text for text in shell.printed if leaks(text.partition("\n")[2].encode())]
+    assert not printed
+    home = tmp_path / "home"
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files), "Dagster's storage must be among them"
+    signing = {home / "web_secret_key"}
+    assert {p: found for p in files if p not in signing and (found := leaks(p.read_bytes()))} == {}
+
+
+ASK_THE_WEB_APP = """
+from webapp import create_app
+client = create_app().test_client()
+asked = {"account_id": 1, "amount": 9000, "duration": 12}
+for key in ("wrong", ""):
+    print(client.post("/api/v1/predictions", json=asked, headers={"X-API-Key": key}).data)
+for page in ("/", "/model", "/readyz", "/metrics", "/api/v1/openapi.json"):
+    print(client.get(page).data)
+"""
