@@ -19,7 +19,7 @@ from moto import mock_aws
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from loan_pipeline_tests.helpers.cloudformation import FOLDER, STACKS, Template, template, without
+from loan_pipeline_tests.helpers.cloudformation import ROOT, STACKS, Template, template, without
 
 _REGION = "eu-central-1"
 _NOT_IN_MOTO = {
@@ -161,7 +161,7 @@ def test_dagster_starts_runs_with_the_task_definition_of_the_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With the local state of a fresh home: PostgreSQL has a test of its own.
-    (tmp_path / "dagster.yaml").write_text((FOLDER / "run-launcher.yaml").read_text())
+    (tmp_path / "dagster.yaml").write_text((ROOT / "deploy/ecs-run-launcher.yaml").read_text())
     monkeypatch.setenv("DAGSTER_RUN_TASK_DEFINITION", "loan-run")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         launcher = instance.run_launcher
