@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy
 
+from benchmarks.comparison import Comparison
 from benchmarks.timing import alternating, peak_bytes
 from loan_pipeline.bank.embedded.database import EmbeddedBank
 from loan_pipeline.bank.mariadb.address import parse_address
@@ -71,7 +72,15 @@ def _fill(url: str, peer_url: str, files: Path) -> dict[str, Any]:
     ratio = ours / peer
     print(f"fill, {rows:,} rows: ours from files {ours:.2f} s, LOAD DATA from ready CSV "
           f"{peer:.2f} s, ratio {ratio:.2f} (at most {FILL_RATIO_ALLOWED})")  # fmt: skip
+    comparison = Comparison(
+        f"fill MariaDB from files, {rows:,} rows in eight tables",
+        "s",
+        ours,
+        {"LOAD DATA of ready CSV": peer},
+        goal=f"at most {FILL_RATIO_ALLOWED} x LOAD DATA",
+    )
     return {
+        "comparisons": [comparison.as_data()],
         "rows": rows,
         "seconds": ours,
         "load_data_seconds": peer,
@@ -113,7 +122,14 @@ def _read(url: str, files: Path) -> dict[str, Any]:
     print(f"read, {ours[0][1]:,} transactions: ours {seconds:.2f} s, process {ours[0][2]} MB; "
           f"pandas.read_sql {peer[0][0]:.2f} s, process {peer[0][2]} MB; {times:.1f} x faster "
           f"(at least {READ_TIMES_FASTER_WANTED})")  # fmt: skip
+    work = f"read {ours[0][1]:,} transactions from MariaDB"
+    name, goal = "pandas.read_sql", f"{READ_TIMES_FASTER_WANTED:g} x pandas"
+    comparisons = [
+        Comparison(f"{work} into Arrow", "s", seconds, {name: peer[0][0]}, goal=goal),
+        Comparison(f"{work}, the process's memory", "MB", ours[0][2], {name: peer[0][2]}),
+    ]
     return {
+        "comparisons": [comparison.as_data() for comparison in comparisons],
         "rows": ours[0][1],
         "seconds": seconds,
         "process_megabytes": ours[0][2],

@@ -18,6 +18,7 @@ from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.settings import load_settings
 
 PEERS = Path(__file__).parent / "peers"
+_DONE = ".installed"  # a file that is there once all packages are
 
 _ROOT = Path(__file__).parents[1]
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
@@ -51,16 +52,19 @@ def python_of(name: str) -> Path:
     Raises:
         PeerFailed: the packages cannot be installed.
     """
-    packages = ENVIRONMENTS[name]
-    digest = hashlib.sha256(repr((packages, sys.version_info[:2])).encode()).hexdigest()[:8]
-    folder = load_settings().home / "bench" / f"{name}-{digest}"
-    python, done = folder / "bin/python", folder / ".installed"
-    if not done.exists():
+    folder = _folder(name)
+    python = folder / "bin/python"
+    if not installed(name):
         print(f"installing the environment {name}", flush=True)
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(python), "-m", "pip", "install", "-q", *packages])
-        done.touch()
+        _run([str(python), "-m", "pip", "install", "-q", *ENVIRONMENTS[name]])
+        (folder / _DONE).touch()
     return python
+
+
+def installed(name: str) -> bool:
+    """Whether an environment is there already."""
+    return (_folder(name) / _DONE).exists()
 
 
 def run_peer(name: str, script: str, **arguments: Any) -> Any:
@@ -87,6 +91,13 @@ def megabytes_of(name: str) -> int:
 def plain_environment() -> dict[str, str]:
     """Ours without what points Python to our own packages."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def _folder(name: str) -> Path:
+    """A folder for these very packages and this Python."""
+    made_of = repr((ENVIRONMENTS[name], sys.version_info[:2]))
+    digest = hashlib.sha256(made_of.encode()).hexdigest()[:8]
+    return load_settings().home / "bench" / f"{name}-{digest}"
 
 
 def _run(command: list[str]) -> str:

@@ -21,14 +21,19 @@ from benchmarks.environments import run_peer
 from benchmarks.released import released_bundle, released_home
 from loan_pipeline.contracts.bundle import ACCOUNTS_FILE
 from loan_pipeline.scoring.accounts import Accounts
+from loan_pipeline.scoring.bundle import Bundle
 
 LOOK_UPS = 500
 _SAME = 1e-6  # of the values: Feast keeps 64-bit floats, as the bundle does
 
 
 def main() -> dict[str, Any]:
+    """Look accounts of the sample bank's release up."""
+    return compare(released_bundle(released_home()))
+
+
+def compare(bundle: Bundle) -> dict[str, Any]:
     """Look the same accounts up in both; print and return milliseconds each."""
-    bundle = released_bundle(released_home())
     lookup = Accounts(bundle)
     with tempfile.TemporaryDirectory(prefix="bench-lookup-") as folder:
         source = Path(folder) / "accounts.parquet"

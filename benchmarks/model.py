@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.comparison import Comparison
 from loan_pipeline.export.export import export_onnx
 from loan_pipeline.export.parity import check_parity, random_inputs
 from loan_pipeline.load_loans import load_loans
@@ -59,7 +60,16 @@ def main() -> dict[str, Any]:
             }
     for name, figure in figures.items():
         print(f"{name:24} {_words(figure)}")
-    return figures
+    works = {
+        "one_row_ms": "one row through the scorer",
+        "batch_100000_rows_ms": f"{BATCH_ROWS:,} rows through the scorer",
+    }
+    comparisons = [
+        Comparison(work, "ms", figures[key]["ours"],
+                   {"AutoGluon's predict_proba, persisted": figures[key]["autogluon"]})
+        for key, work in works.items()
+    ]  # fmt: skip
+    return {"comparisons": [comparison.as_data() for comparison in comparisons], **figures}
 
 
 def _words(figure: Any) -> str:

@@ -23,7 +23,7 @@ def write_plots(parts: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     plots: dict[str, Callable[[Mapping[str, Any]], Figure | None]] = {
-        "growth": _growth,
+        "scale": _growth,
         "servers": _connections,
     }
     with mpl.rc_context(_STYLE):
@@ -42,24 +42,24 @@ def _saved(figure: Figure, path: Path) -> Path:
 
 
 def _growth(figures: Mapping[str, Any]) -> Figure | None:
-    """Seconds of each stage and memory over scale, on logarithmic axes."""
-    stages: Mapping[str, Mapping[str, float]] = figures.get("stage_seconds", {})
-    memory: Mapping[str, float] = figures.get("peak_gb", {})
-    if not stages:
+    """Seconds and peak memory of each step and of the whole over scale, on logarithmic axes."""
+    runs: Mapping[str, Mapping[str, Any]] = figures.get("scales", {})
+    if len(runs) < 2:
         return None
-    figure, (time, space) = plt.subplots(1, 2, figsize=(9, 3.6))
-    for stage, by_scale in stages.items():
-        scales = sorted(map(int, by_scale))
-        heavy = stage == "whole run"
-        time.plot(scales, [by_scale[str(s)] for s in scales], marker="o", label=stage,
-                  color=OURS if heavy else None, linewidth=2.4 if heavy else 1)  # fmt: skip
-    time.set(xscale="log", yscale="log", xlabel="times the public bank", ylabel="seconds")
-    time.legend(fontsize=7)
-    scales = sorted(map(int, memory))
-    space.plot(scales, [memory[str(s)] for s in scales], marker="o", color=OURS)
-    space.axhline(4, color=THEIRS, linestyle="--", label="4 GB")
-    space.set(xscale="log", xlabel="times the public bank", ylabel="peak memory, GB", ylim=0)
-    space.legend(fontsize=7)
+    scales = sorted(runs, key=float)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
+    names = {"seconds": "seconds", "peak_gigabytes": "peak memory, GB"}
+    for side, (key, label) in zip(axes, names.items(), strict=True):
+        for step in dict.fromkeys(step for run in runs.values() for step in run["steps"]):
+            of_step = {s: runs[s]["steps"][step][key] for s in scales if step in runs[s]["steps"]}
+            side.plot([float(s) for s in of_step], list(of_step.values()), marker=".", label=step,
+                      linewidth=1)  # fmt: skip
+        whole = [runs[scale][key] for scale in scales]
+        side.plot([float(scale) for scale in scales], whole, marker="o", color=OURS,
+                  linewidth=2.4, label="whole run")  # fmt: skip
+        side.set(xscale="log", yscale="log", xlabel="times the public bank", ylabel=label)
+    axes[1].axhline(4, color=THEIRS, linestyle="--")
+    axes[1].legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

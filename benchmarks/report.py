@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Comparison, comparisons_in
+from benchmarks.growth import on_paper
 from benchmarks.plots import write_plots
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -21,7 +22,7 @@ _TITLES = {
     "serving": "Serving: the whole request",
     "servers": "Serving: other tools, and their footprint",
     "stages": "The whole run, and what orchestration costs",
-    "growth": "Growth",
+    "scale": "Growth",
     "soak": "Soak",
 }
 _INTRODUCTION = """# Benchmarks
@@ -56,6 +57,8 @@ def page(parts: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
             place = pictures[name].relative_to(DOCS).as_posix()
             blocks.append(f"![{_TITLES[name]}]({place})\n")
         blocks += [f"- {note}" for note in part["figures"].get("notes", ())]
+        if name == "scale":
+            blocks += ["", *on_paper(part["figures"].get("scales", {})), ""]
         blocks.append(_source(name, part))
     blocks.append(_machines(known))
     return "\n".join(blocks).replace("\n\n\n", "\n\n")

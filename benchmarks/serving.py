@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.comparison import Comparison
 from benchmarks.serving_server import AUTOGLUON, BARE, OURS, script, served
 from loan_pipeline.contracts.bundle import ACCOUNTS_FILE
 from loan_pipeline.lake.open import open_store
@@ -93,6 +94,7 @@ def _result(
     _print(figures | slow)
     ours, bare = figures["this app"], figures["bare Flask route"]
     result: dict[str, Any] = {
+        "comparisons": [comparison.as_data() for comparison in _comparisons(figures, slow)],
         "model": model,
         "figures": figures | slow,
         "ratio_to_bare_p50": ours["p50_ms"] / bare["p50_ms"],
@@ -112,6 +114,29 @@ def _result(
         result["faster_than_autogluon_wanted"] = AUTOGLUON_RATIO_WANTED
         print(f"{result['faster_than_autogluon_p50']:.0f} x faster than AutoGluon in the app")
     return result
+
+
+def _comparisons(
+    figures: dict[str, dict[str, float]], slow: dict[str, dict[str, float]]
+) -> list[Comparison]:
+    peers = [name for name in figures if name != "this app"]
+    works = {
+        "p50_ms": ("a whole request with reasons, p50", "ms"),
+        "p99_ms": ("a whole request with reasons, p99", "ms"),
+        "per_second": (f"{CONNECTIONS} connections at once", "requests/s"),
+    }
+    return [
+        Comparison(work, unit, figures["this app"][key], {p: figures[p][key] for p in peers},
+                   "higher" if key == "per_second" else "lower",
+                   f"{RATIO_ALLOWED:g} x a bare route, {AUTOGLUON_RATIO_WANTED:g} x AutoGluon",
+                   note="The bare route does nothing for its answer: it is the limit of Flask.")
+        for key, (work, unit) in works.items()
+    ] + [
+        Comparison(f"p99 beside {HALF_OPEN} half-open and {SLOW_BODIES} slow clients", "ms",
+                   slow["beside slow clients"]["p99_ms"],
+                   {"ours without them": slow["without them"]["p99_ms"]},
+                   goal=f"at most {SLOW_RATIO_ALLOWED:g} x")
+    ]  # fmt: skip
 
 
 def _beside_slow_clients(body: str, port: int) -> dict[str, dict[str, float]]:

@@ -24,6 +24,7 @@ import psutil
 from moto.server import ThreadedMotoServer
 
 from benchmarks.comparison import Comparison
+from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline_tests.helpers.bundles import ACCOUNTS, application_fields, release_bundle
 from loan_pipeline_tests.helpers.s3_trouble import TroubledS3
@@ -73,6 +74,9 @@ class _Traffic:
     def score(self, answer: dict[str, Any]) -> None:
         with self.lock:
             self.scored[answer["model_version"]] += 1
+
+
+_Work = Callable[[httpx.Client, int, _Traffic], None]  # sends a client's next request
 
 
 def main(minutes: float = MINUTES) -> dict[str, Any]:
@@ -183,9 +187,7 @@ def _run(server: Server, traffic: _Traffic, releases: _Releases) -> list[tuple[i
     return samples
 
 
-def _client(
-    url: str, traffic: _Traffic, work: Callable[[httpx.Client, int, _Traffic], None]
-) -> None:
+def _client(url: str, traffic: _Traffic, work: _Work) -> None:
     number = 0
     with httpx.Client(base_url=url, timeout=30) as client:
         while time.monotonic() < traffic.until:
@@ -282,7 +284,6 @@ def _logged(log: Path) -> int:
 
 def _recorded(home: Path) -> Counter[str]:
     """Recorded scores by release."""
-    (path,) = home.rglob("predictions*.sqlite*")
-    with closing(sqlite3.connect(path)) as log:
+    with closing(sqlite3.connect(home / PREDICTION_LOG_FILE)) as log:
         query = "SELECT model_version, count(*) FROM predictions GROUP BY model_version"
         return Counter(dict(log.execute(query).fetchall()))

@@ -60,7 +60,7 @@ def export_direct(
     try:
         tables, newest = _write_tables(bank, store, snapshot_id)
     except BaseException:  # a cancelled run too
-        with suppress(StoreError):  # the first error is the one to tell
+        with suppress(StoreError):  # the first error is the one to report
             store.delete(folder_of(snapshot_id))
         raise
     manifest = SnapshotManifest(

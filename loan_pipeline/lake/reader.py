@@ -58,7 +58,7 @@ def open_snapshot(
 
 
 def _bound(table: Table, view: str, connection: Backend) -> ibis.Table:
-    """The view as `connection.table` gives it, which would ask DuckDB what the contract tells."""
+    """The view as `connection.table` gives it, which would ask DuckDB what the contract knows."""
     schema = ibis.schema({column.name: ibis_type(column) for column in table.columns})
     return operations.DatabaseTable(view, schema=schema, source=connection).to_expr()
 
@@ -190,7 +190,7 @@ def _verify_values(
         if value is not None:
             raise SnapshotError(
                 f"snapshot {snapshot_id}, table {table.name}, column {cast.column.name}: "
-                f"the value {value!r} is no {duckdb_type(cast.column)}; mend it in the bank, then "
+                f"the value {value!r} is no {duckdb_type(cast.column)}; correct it in the bank and "
                 "export again"
             )
 

@@ -241,6 +241,7 @@ def test_a_foreign_schema_is_read_as_the_contract_and_its_faults_are_reported(
     assert sorted(str(found) for found in violations(bank)) == [
         "client.birth_date is empty: 2 rows (client_id 1: None, client_id 2: None)",
         "disp.type the column is missing",
+        "loan.account_id has no transaction before the loan was granted: 1 row (loan_id 10)",
         "loan.account_id refers to no row of account: 1 row (loan_id 10: 99)",
         "loan.loan_id is not unique: 1 row (2 x 11)",
         "loan.status is not a known code (known: A, B, C, D): 1 row (1 x 'a')",

@@ -236,7 +236,7 @@ def test_a_lost_answer_makes_nothing_twice(rds: RdsStandIn, store: S3Store) -> N
 
 
 @pytest.mark.parametrize(
-    ("operation", "code", "way_out"),
+    ("operation", "code", "hint"),
     [
         ("DescribeDBSnapshots", "AccessDenied", "allow the action in the policy"),
         ("CreateDBSnapshot", "DBInstanceNotFound", "set LOAN_RDS_INSTANCE"),
@@ -246,11 +246,11 @@ def test_a_lost_answer_makes_nothing_twice(rds: RdsStandIn, store: S3Store) -> N
         ("StartExportTask", "InvalidS3BucketFault", "in the instance's own region"),
     ],
 )
-def test_a_refusal_tells_the_way_out(
-    rds: RdsStandIn, store: S3Store, operation: str, code: str, way_out: str
+def test_a_refusal_says_what_to_do(
+    rds: RdsStandIn, store: S3Store, operation: str, code: str, hint: str
 ) -> None:
     rds.refused = {operation: code}
-    with pytest.raises(RdsError, match=way_out) as caught:
+    with pytest.raises(RdsError, match=hint) as caught:
         run(rds, store)
     assert caught.value.code == code
 

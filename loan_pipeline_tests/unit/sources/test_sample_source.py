@@ -76,7 +76,7 @@ def test_transactions_come_in_batches_of_one_chunk_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("scale", "seed"), [(0, 1), (0.001, 1), (float("nan"), 1), (float("inf"), 1), (1, -1)]
 )
-def test_an_impossible_bank_is_refused_with_the_way_out(scale: float, seed: int) -> None:
+def test_an_impossible_bank_is_refused_with_what_to_do(scale: float, seed: int) -> None:
     with pytest.raises(SourceError, match=r"at least 0\.01|non-negative"):
         SampleSource(scale, seed)
 

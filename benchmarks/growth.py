@@ -1,0 +1,53 @@
+"""What a far larger bank needs, by step, from the slopes that `scale` measured."""
+
+from collections.abc import Mapping
+from typing import Any
+
+TRANSACTIONS_OF_ONE = 1_056_320  # of the public bank
+WANTED = 10_000_000_000
+_HOUR = 3600.0
+
+
+def on_paper(scales: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table: each step's slope between the two largest scales, and what follows for the rest.
+
+    Args:
+        scales: the runs of `scale`, by how many times the public bank.
+
+    Returns:
+        Lines of Markdown; none where fewer than two scales were measured.
+    """
+    known = sorted(scales, key=float)
+    if len(known) < 2:
+        return []
+    small, large = known[-2:]
+    more = float(large) - float(small)
+    times = WANTED / TRANSACTIONS_OF_ONE
+    introduction = (
+        f"On paper, for 10 million accounts and 10 billion transactions ({times:,.0f} times the "
+        f"public bank): each step by its slope from scale {small} to {large}, on this machine "
+        "alone. What grows with the accounts needs less than this: they are 2,222 times as many. "
+        "Memory is what a step would need if it grew on; DuckDB's steps spill to disk instead."
+    )
+    lines = [
+        introduction,
+        "",
+        "| step | seconds more for each public bank | time | memory more | memory |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for step, found in scales[large]["steps"].items():
+        before = scales[small]["steps"].get(step)
+        if before is None:
+            continue
+        seconds = max((found["seconds"] - before["seconds"]) / more, 0)
+        memory = max((found["peak_gigabytes"] - before["peak_gigabytes"]) / more, 0)
+        far = times - float(large)
+        lines.append(
+            f"| {step} | {seconds:.2f} s | {_time(found['seconds'] + seconds * far)} | "
+            f"{1000 * memory:.0f} MB | {found['peak_gigabytes'] + memory * far:,.0f} GB |"
+        )
+    return lines
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / _HOUR:.1f} h" if seconds >= _HOUR else f"{seconds / 60:.0f} min"

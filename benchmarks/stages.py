@@ -1,0 +1,85 @@
+"""The whole run by stage, and the same steps as plain functions: what orchestration costs.
+
+Both start in a process of their own and release the same models, which is checked by their bytes.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison import Comparison
+from benchmarks.released import environment_of
+from loan_pipeline.contracts.bundle import model_file
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.lake.open import open_store
+from loan_pipeline.scoring.release import fetch_release
+
+REPEATS = 2
+_STEP = re.compile(r"✓ (?P<step>\S.*?)\s+(?P<seconds>[\d.]+) s\s*$", re.MULTILINE)
+
+
+def main(source: str = "sample") -> dict[str, Any]:
+    """Run both in turn from nothing, and compare; print and return seconds."""
+    orchestrated, plain, steps = [], [], {}
+    for _ in range(REPEATS):
+        with tempfile.TemporaryDirectory(prefix="bench-stages-") as name:
+            homes = {how: Path(name) / how for how in ("dagster", "plain")}
+            seconds, printed = _timed(_dagster(source), homes["dagster"])
+            orchestrated.append(seconds)
+            steps = {m["step"]: float(m["seconds"]) for m in _STEP.finditer(printed)}
+            seconds, printed = _timed(
+                [sys.executable, "-m", "benchmarks.plain_run", str(homes["plain"]), source],
+                homes["plain"],
+            )
+            plain.append(seconds)
+            stages = json.loads(printed.splitlines()[-1])
+            assert _models(homes["dagster"]) == _models(homes["plain"]), "the releases differ"
+    comparison = Comparison(
+        "the whole pipeline, from an empty folder to both releases",
+        "s",
+        min(orchestrated),
+        {"the same steps as plain functions": min(plain)},
+        note="Both released the same models, byte by byte.",
+    )
+    share = 1 - min(plain) / min(orchestrated)
+    print(f"whole run {min(orchestrated):.1f} s, plain functions {min(plain):.1f} s: "
+          f"orchestration takes {share:.0%}")  # fmt: skip
+    for step, taken in steps.items():
+        print(f"  {step:40} {taken:6.1f} s")
+    return {
+        "comparisons": [comparison.as_data()],
+        "orchestration_share": share,
+        "steps": steps,
+        "plain_stages": stages,
+        "notes": [f"Orchestration (Dagster's start, events, records) takes {share:.0%}."]
+        + [f"{step}: {taken:.1f} s" for step, taken in steps.items()],
+    }
+
+
+def _dagster(source: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("loan-pipeline")), "run", "--source", source]
+
+
+def _timed(command: list[str], home: Path) -> tuple[float, str]:
+    """Seconds of a command, and what it printed on both of its outputs, errors first."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, env=environment_of(home), capture_output=True, text=True, check=True
+    )
+    return time.perf_counter() - started, f"{done.stderr}\n{done.stdout}"
+
+
+def _models(home: Path) -> dict[str, str]:
+    """The SHA-256 of each released model."""
+    store = open_store((home / "lake").as_uri())
+    found = {}
+    for name in FEATURE_SET_NAMES:
+        folder = fetch_release(store, name, home / "cache")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        found[name] = manifest["files"][model_file("onnx")]["sha256"]
+    return found
