@@ -16,6 +16,7 @@ from loan_pipeline.quality.tables import violations
 
 GROUP = "bank"
 BANK = dg.AssetKey("bank")
+POOL = "bank"  # of the steps that fill or read the whole bank: one at a time
 
 
 def raw_key(table: Table) -> dg.AssetKey:
