@@ -84,6 +84,11 @@ class Deployment:
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
+    def succeeds(self, *command: str) -> bool:
+        """Whether a command ends well; one like a container's health check."""
+        done = subprocess.run(command, env=self.environment, capture_output=True)
+        return done.returncode == 0
+
     def start(self, name: str, *command: str) -> Path:
         """A service through the image's entry point; gives its log."""
         log = self.folder / f"{name}.log"
@@ -153,9 +158,13 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
         str(ROOT / "deploy/health.py"),
         f"http://127.0.0.1:{port}/server_info",
     ]
-    _until(lambda: not subprocess.run(health, capture_output=True).returncode, "the web server")
+    _until(lambda: deployment.succeeds(*health), "the web server")
 
     logs = [deployment.start(f"daemon{n}", "dagster-daemon", "run", *workspace) for n in (1, 2)]
+
+    # By the images' own health check. A failure from before it would not be retried: what reads
+    # events begins with the newest.
+    _until(lambda: deployment.succeeds("dagster-daemon", "liveness-check"), "the daemons")
 
     client = DagsterGraphQLClient("127.0.0.1", port_number=deployment.web_port)
     submitted = client.submit_job_execution("fine", tags={"by": "hand"})
