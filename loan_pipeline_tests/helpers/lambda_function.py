@@ -195,6 +195,7 @@ class LambdaFunction:
         """End it without notice, as Lambda does."""
         self.process.kill()
         self.process.wait()
-        for pipe in filter(None, (self.process.stdin, self.process.stdout, self._log)):
+        pipes: list[Any] = [self.process.stdin, self.process.stdout, self._log]
+        for pipe in filter(None, pipes):
             with suppress(BrokenPipeError):
                 pipe.close()

@@ -79,7 +79,7 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def variables(s3_url: str, aws_environment: str, tmp_path: Path) -> dict[str, str]:
     """A function's environment, and a lake on S3 with a release of both feature sets."""
     for name in ("application", "behavioural"):
-        release_bundle(tmp_path / "lake", name)  # type: ignore[arg-type]
+        release_bundle(tmp_path / "lake", name)
     client, lake = boto3.client("s3", endpoint_url=aws_environment), urlsplit(s3_url)
     for path in (tmp_path / "lake").rglob("*.*"):
         if path.is_file():

@@ -9,7 +9,6 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import dagster as dg
@@ -117,7 +116,7 @@ def test_the_bank_is_private_encrypted_and_backed_up() -> None:
 def test_the_lake_is_encrypted_with_the_key() -> None:
     s3, bucket = boto3.client("s3"), _outputs("lake")["LakeUrl"].removeprefix("s3://")
     [rule] = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-    encryption: dict[str, Any] = rule["ApplyServerSideEncryptionByDefault"]
+    encryption = rule["ApplyServerSideEncryptionByDefault"]
     assert encryption["KMSMasterKeyID"] == _outputs("key")["KeyArn"]
 
 
