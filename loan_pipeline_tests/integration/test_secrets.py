@@ -93,7 +93,6 @@ def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.mariadb
 @pytest.mark.timeout(600)
 def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
     sample = "sample:scale=1,seed=1"

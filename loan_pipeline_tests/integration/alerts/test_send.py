@@ -17,6 +17,8 @@ from pydantic import SecretStr
 from loan_pipeline.alerts.alert import Alert, digest
 from loan_pipeline.alerts.send import AlertNotSent, send
 
+pytestmark = pytest.mark.slow
+
 MESSAGE = digest([Alert("run failed", "retraining", "The step «snapshot» failed.")])
 
 

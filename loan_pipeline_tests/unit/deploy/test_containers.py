@@ -15,8 +15,6 @@ import yaml
 from loan_pipeline_tests.helpers.cloudformation import ROOT, resources
 from loan_pipeline_tests.helpers.dockerfile import Stage, command, read_dockerfile
 
-pytestmark = pytest.mark.fast
-
 DOCKERFILES = ("web", "pipeline")
 SECRETS = {"BANK_PASSWORD": "a", "DAGSTER_PASSWORD": "b", "S3_SECRET": "c"}
 
