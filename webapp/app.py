@@ -58,7 +58,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     if n := settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     state.models.start()
-    state.shipper.start()
+    if settings.web_shipping == "background":
+        state.shipper.start()
     return app
 
 
