@@ -333,7 +333,7 @@ def releases(
     show_envvar=True,
 )
 def serve(host: str | None, port: int) -> None:
-    """Serve the web app until it is told to stop."""
+    """Serve the web app until SIGTERM or Ctrl-C."""
     from webapp.serve import serve as serve_app
 
     # A platform that sets PORT reaches it from outside; on one's own machine others must not.

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.lake.open import open_store
-from loan_pipeline.settings import Settings
+from loan_pipeline.settings import Settings, load_settings
 from webapp import problems
 from webapp.api.docs import docs
 from webapp.api.predictions import api
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         LoanPipelineError: a setting cannot be used.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     app = Flask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_BODY,

@@ -111,6 +111,7 @@ def test_a_bank_can_be_filled_from_itself(
 class CutOff(ServerSource):
     """A source whose connection is cut once, in the middle."""
 
+    server: MariaDBServer
     cut = False
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
