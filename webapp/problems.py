@@ -21,7 +21,6 @@ from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.requests import InputRejected, Problem, UnknownAccount
 from webapp.model_watch import NoModel
 from webapp.recording.prediction_log import NotRecorded
-from webapp.recording.shipping import NotShipped
 from webapp.security.errors import NotAllowed, NotSignedIn, ProviderUnavailable, SignInRefused
 
 logger = logging.getLogger(__name__)
@@ -55,7 +54,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UnknownAccount, _unknown_account)
     app.register_error_handler(NoModel, _no_model)
     app.register_error_handler(NotRecorded, _not_recorded)
-    app.register_error_handler(NotShipped, _not_shipped)
     app.register_error_handler(NotSignedIn, _not_signed_in)
     app.register_error_handler(NotAllowed, _not_allowed)
     app.register_error_handler(SignInRefused, _sign_in_refused)
@@ -117,12 +115,6 @@ def _no_model(error: NoModel) -> Response:
 
 def _not_recorded(error: NotRecorded) -> Response:
     return _retry(_answer(503, str(error), title="The answer cannot be recorded"))
-
-
-def _not_shipped(error: NotShipped) -> Response:
-    logger.warning("an answer was not given: %s", error)  # with places that callers need not know
-    detail = "The answer cannot be kept, so none is given. The server's log has the cause."
-    return _retry(_answer(503, detail, title="The answer cannot be kept"))
 
 
 def _not_signed_in(error: NotSignedIn) -> ResponseReturnValue:

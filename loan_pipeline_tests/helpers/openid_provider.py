@@ -20,7 +20,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode
 from flask import Flask, redirect, request
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import KeySet, OctKey, RSAKey
 from werkzeug.serving import make_server
 
 CLIENT_ID, CLIENT_SECRET = "loan-check", "a-secret-of-the-client-with-32-bytes-or-more"
@@ -28,7 +28,7 @@ GROUPS = {"ann": ["officers"], "vera": ["viewers"], "apollo": ["approvers"], "no
 Claims = dict[str, Any]
 
 
-class _Client(ClientMixin):
+class _Client(ClientMixin):  # type: ignore[misc] # Authlib ships no types
     def __init__(self, provider: "OpenIdProvider") -> None:
         self._provider = provider
 
@@ -58,7 +58,7 @@ class _Client(ClientMixin):
 
 
 @dataclass
-class _Code(AuthorizationCodeMixin):
+class _Code(AuthorizationCodeMixin):  # type: ignore[misc]
     user: str
     scope: str
     redirect_uri: str
@@ -116,7 +116,8 @@ class OpenIdProvider:
     def be_honest(self) -> None:
         """Forge nothing."""
         self.change: Callable[[Claims], Claims] = lambda claims: claims
-        self.key, self.algorithm, self.replayed = self.published, "RS256", ""
+        self.key: RSAKey | OctKey | None = self.published
+        self.algorithm, self.replayed = "RS256", ""
 
     def _configuration(self) -> Claims:
         found = {
@@ -133,7 +134,7 @@ class OpenIdProvider:
         return found | ({"end_session_endpoint": f"{self.url}/end"} if self.offers_sign_out else {})
 
     def _keys(self) -> Claims:
-        return KeySet([self.published]).as_dict(private=False)
+        return dict(KeySet([self.published]).as_dict(private=False))
 
     def _authorize(self) -> Any:
         grant = self._server.get_consent_grant()
@@ -168,12 +169,13 @@ class OpenIdProvider:
         claims = self.change(dict(claims))
         if self.algorithm == "none":
             return f"{_base64(header)}.{_base64(claims)}."
+        assert self.key is not None
         return jwt.encode(header, claims, self.key, [self.algorithm])
 
     def _authorization_server(self) -> AuthorizationServer:
         provider, codes = self, self._codes
 
-        class Grant(AuthorizationCodeGrant):
+        class Grant(AuthorizationCodeGrant):  # type: ignore[misc]
             TOKEN_ENDPOINT_AUTH_METHODS: ClassVar = ["client_secret_basic"]
 
             def save_authorization_code(self, code: str, sent: Any) -> None:
@@ -197,7 +199,7 @@ class OpenIdProvider:
             def authenticate_user(self, authorization_code: _Code) -> str:
                 return authorization_code.user
 
-        class IdTokens(OpenIDCode):
+        class IdTokens(OpenIDCode):  # type: ignore[misc]
             def exists_nonce(self, nonce: str, _request: Any) -> bool:
                 return any(code.nonce == nonce for code in codes.values())
 

@@ -11,8 +11,6 @@ from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline_tests.helpers.bundles import application_fields
 from webapp.security.api_keys import new_api_key
 
-pytestmark = pytest.mark.fast
-
 EVERY = "0.0.0.0"  # noqa: S104 - what a public server listens on
 URL = "/api/v1/predictions"
 ACCOUNT = {"account_id": 1, "amount": 96_000, "duration": 24}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from joserfc.jwk import OctKey
+from joserfc.jwk import OctKey, RSAKey
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loan_pipeline_tests.helpers.browser import chromium, chromium_path
@@ -24,7 +24,7 @@ from loan_pipeline_tests.helpers.openid_provider import (
 from loan_pipeline_tests.helpers.server import Server, start_server
 
 pytestmark = [
-    pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="Chromium is not installed"),
 ]
 
@@ -148,7 +148,7 @@ def test_the_anonymous_are_sent_to_sign_in_and_scripts_are_not(server):
         assert "SameSite=Lax" in cookie
 
 
-def signing(algorithm: str, key: object) -> Forge:
+def signing(algorithm: str, key: RSAKey | OctKey | None) -> Forge:
     def forge(provider: OpenIdProvider) -> None:
         provider.algorithm, provider.key = algorithm, key
 

@@ -52,6 +52,8 @@ NEEDED_BY_ENDPOINT: Mapping[str, Right | None] = {
     "pages.by_account": "look_up_accounts",
     "pages.account": "look_up_accounts",
     "history.show": "look_up_accounts",
+    "portfolio.show": "look_up_accounts",
+    "letters.show": "score_applications",  # of the caller's own answers alone
     "model_page.show": "see_model",
     "model_page.picture": "see_model",
     "model_page.metrics": "see_model",

@@ -12,8 +12,6 @@ from werkzeug.datastructures import Headers
 from loan_pipeline.cli import main
 from webapp.security.api_keys import ApiKeyError, ApiKeys, new_api_key
 
-pytestmark = pytest.mark.fast
-
 
 def keys(*entries: str) -> ApiKeys:
     return ApiKeys([SecretStr(entry) for entry in entries])

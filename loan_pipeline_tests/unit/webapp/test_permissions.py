@@ -21,8 +21,6 @@ from webapp.security.permissions import (
 )
 from webapp.security.sign_in import local_address
 
-pytestmark = pytest.mark.fast
-
 EVERY = "0.0.0.0"  # noqa: S104 - an address to decide about
 OPENID = {
     "web_oidc_issuer": "https://id.bank.example",
@@ -75,6 +73,7 @@ def test_on_a_public_address_only_applications_and_the_model_page_are_open(
         "batches.template_file",
         "api.predict",
         "api.predict_batch",
+        "letters.show",
         "model_page.show",
         "model_page.picture",
         "model_page.metrics",
