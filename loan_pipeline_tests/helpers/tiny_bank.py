@@ -129,7 +129,7 @@ def awkward_rows() -> pa.RecordBatch:
     texts = ['a"b', "a,b", "a\tb", "a\nb", "a\r\nb", "\r", "\\N", "a\\", "NULL", "'; --", "kůň 🏦"]
     row = {name: Decimal(0) for name in ("A10", "A12", "A13")} | {"A3": ' "," '}
     rows: list[dict[str, object]] = [
-        {f"A{n}": n for n in range(4, 17)} | row | {"district_id": key, "A2": text}
+        {**{f"A{n}": n for n in range(4, 17)}, **row, "district_id": key, "A2": text}
         for key, text in enumerate(texts, start=1)
     ]
     rows[3] |= {"A12": None, "A15": None}
