@@ -284,11 +284,16 @@ def test_it_starts_in_seconds_and_answers_in_milliseconds(
     started = time.perf_counter()
     function = start()
     assert function.invoke(request)["statusCode"] == 200
-    cold = time.perf_counter() - started
+    cold, cold_cpu = time.perf_counter() - started, function.cpu_seconds()
     warm = statistics.median(function.milliseconds(request, 50))
-    print(f"process start to first answer {cold:.2f} s, then {warm:.1f} ms a request")
-    assert cold < 10  # beyond, Lambda starts the initialisation anew
-    assert warm < 200
+    warm_cpu = 1000 * (function.cpu_seconds() - cold_cpu) / 50
+    print(
+        f"process start to first answer {cold:.2f} s ({cold_cpu:.2f} s of processor), "
+        f"then {warm:.1f} ms a request ({warm_cpu:.1f} ms of processor)"
+    )
+    # Of processor: a busy machine must not fail this. Lambda starts anew what takes 10 s to start.
+    assert cold_cpu < 5
+    assert warm_cpu < 50
 
 
 def test_nothing_is_imported_that_only_a_server_or_the_pipeline_needs(
