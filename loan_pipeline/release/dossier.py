@@ -1,7 +1,7 @@
 """A release's dossier: one HTML file of what a validator or an auditor asks for.
 
-Everything comes from the lake: the bundle with its figures and verdict, and the audit trail. Nothing
-is measured or judged here.
+Everything comes from the lake: the bundle with its figures and verdict, and the audit trail.
+Nothing is measured or judged here.
 """
 
 import json
