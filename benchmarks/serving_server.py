@@ -119,7 +119,8 @@ def running(
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait(port, process, ready)
+            if not _is_ready(port, process, ready):
+                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")
             yield Running(port, process.pid, time.monotonic() - started)
         finally:
             process.terminate()
@@ -133,16 +134,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], ready: str) -> None:
+def _is_ready(port: int, process: subprocess.Popen[bytes], ready: str) -> bool:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", ready)
             if connection.getresponse().status == 200:
-                return
+                return True
         except OSError:
             time.sleep(0.1)
         finally:
             connection.close()
-    raise RuntimeError("the server did not start")
+    return False

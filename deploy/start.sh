@@ -12,7 +12,7 @@ esac
 arriving="$DAGSTER_HOME/dagster.yaml.$$"
 cp "$here/dagster.yaml" "$arriving"
 if [ -n "${DAGSTER_RUN_TASK_DEFINITION:-}" ]; then
-  cat "$here/aws/run-launcher.yaml" >> "$arriving"
+  cat "$here/ecs-run-launcher.yaml" >> "$arriving"
 fi
 mv -f "$arriving" "$DAGSTER_HOME/dagster.yaml"
 exec "$@"

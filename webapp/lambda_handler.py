@@ -1,7 +1,7 @@
 """The app on AWS Lambda, behind an HTTP API or a function URL (payload format 2.0).
 
-Lambda freezes the process when a response is returned and may never thaw it: what records an
-answer is done before.
+Lambda freezes the process when it has answered and may never thaw it: LOAN_WEB_SHIPPING must be
+`before_answer` there.
 """
 
 import logging
@@ -20,11 +20,11 @@ Event = dict[str, Any]
 
 def handler(event: Event, context: object) -> dict[str, Any]:
     """Answer one request."""
-    return _handle()(event, context)
+    return _answer()(event, context)
 
 
 @cache
-def _handle() -> Callable[[Event, object], dict[str, Any]]:
+def _answer() -> Callable[[Event, object], dict[str, Any]]:
     """The app, made with the first request: importing this module opens nothing."""
     _log_as_json()
     settings = load_settings().model_copy(update={"web_shipping": "before_answer"})

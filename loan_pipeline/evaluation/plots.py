@@ -153,7 +153,7 @@ def profit(curve: Mapping[str, Any]) -> str:
         axes.axvline(best, c=OTHER, lw=1, ls=":", label=f"the most profitable: {best:.2f}")
         axes.set(xlabel="threshold of the probability", ylabel="profit, million CZK")
         title = f"{prices['margin']:.0%} earned, {prices['loss_given_default']:.0%} lost"
-        axes.legend(loc="lower left", title=title)
+        axes.legend(loc="upper left", title=title)
     return answer()
 
 

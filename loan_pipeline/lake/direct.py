@@ -1,7 +1,7 @@
 """The direct export: from either bank to the store, in the layout of an RDS snapshot export.
 
 One consistent read of the bank, streamed in batches, written as compressed Parquet, several files
-for a large table. It knows the bank by protocol only; names in the store are `snapshot`'s.
+for a large table. It knows the bank by protocol only; names in the store stand in `snapshot`.
 """
 
 import hashlib

@@ -156,8 +156,7 @@ class LambdaFunction:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            self._log.seek(0)
-            raise AssertionError(f"the function ended:\n{self._log.read()[-3000:].decode()}")
+            raise AssertionError(f"the function ended:\n{self.log()[-3000:]}")
         answer: dict[str, Any] = json.loads(line)
         body = answer.get("body", "")
         answer["body"] = base64.b64decode(body) if answer["isBase64Encoded"] else body.encode()
@@ -180,6 +179,11 @@ class LambdaFunction:
         self.process.stdin.close()
         return set(json.loads(self.process.stdout.readline()))
 
+    def log(self) -> str:
+        """What it has logged."""
+        self._log.seek(0)
+        return self._log.read().decode()
+
     def freeze(self) -> None:
         """Stop it where it is, as Lambda does between requests."""
         self.process.send_signal(signal.SIGSTOP)
@@ -191,6 +195,7 @@ class LambdaFunction:
         """End it without notice, as Lambda does."""
         self.process.kill()
         self.process.wait()
-        for pipe in filter(None, (self.process.stdin, self.process.stdout, self._log)):
+        pipes: list[Any] = [self.process.stdin, self.process.stdout, self._log]
+        for pipe in filter(None, pipes):
             with suppress(BrokenPipeError):
                 pipe.close()

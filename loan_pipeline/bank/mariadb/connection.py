@@ -34,8 +34,8 @@ _HINTS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant the user rights on the table.",
     ER.BAD_DB_ERROR: "Create the database, or correct its name in the URL.",
     ER.LOCK_WAIT_TIMEOUT: "Somebody else holds the tables: try again when they are done.",
-    ER.RECORD_FILE_FULL: "Make room on the server, then try again.",
-    ER.DISK_FULL: "Make room on the server, then try again.",
+    ER.RECORD_FILE_FULL: "Free space on the server, then try again.",
+    ER.DISK_FULL: "Free space on the server, then try again.",
     ER.NO_SUCH_TABLE: "Fill the bank (--source), or check the database's name.",
     CR.CR_SSL_CONNECTION_ERROR: (
         "TLS was asked for, so nothing was sent. Switch TLS on in the server, or take the ssl "
@@ -136,7 +136,7 @@ def _socket(address: Address, endpoint: tuple[str, int]) -> socket.socket:
 
 
 def _notice_silence(sock: socket.socket) -> None:
-    """Have the system end a connection whose other side is gone, which queries do not notice."""
+    """Have the system end a connection whose other side is gone, which queries cannot notice."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):

@@ -10,6 +10,8 @@ from loan_pipeline.alerts.alert import Alert, digest
 from loan_pipeline.alerts.send import AlertNotSent, send
 from loan_pipeline_tests.helpers.alert_receivers import Mailbox, mailbox, webhook
 
+pytestmark = pytest.mark.slow
+
 MESSAGE = digest([Alert("run failed", "retraining", "The step «snapshot» failed.")])
 
 

@@ -19,9 +19,10 @@ from urllib.parse import urlencode, urlsplit
 import boto3
 import pytest
 
+from loan_pipeline.contracts.shipped_predictions import unpacked_rows
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
-from loan_pipeline_tests.helpers.cloudformation import ROOT
+from loan_pipeline_tests.helpers.cloudformation import ROOT, template
 from loan_pipeline_tests.helpers.lambda_function import (
     RUNTIME_BRINGS,
     LambdaFunction,
@@ -32,7 +33,8 @@ from loan_pipeline_tests.helpers.lambda_function import (
 )
 from webapp.app import create_app
 
-pytestmark = pytest.mark.slow
+# The build takes a minute on a machine of its own, and many on a busy one.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _LIMIT = 262_144_000  # bytes unpacked, layers included: Lambda's own
 _AIM = 180_000_000
@@ -78,15 +80,23 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def variables(s3_url: str, aws_environment: str, tmp_path: Path) -> dict[str, str]:
     """A function's environment, and a lake on S3 with a release of both feature sets."""
     for name in ("application", "behavioural"):
-        release_bundle(tmp_path / "lake", name)  # type: ignore[arg-type]
+        release_bundle(tmp_path / "lake", name)
     client, lake = boto3.client("s3", endpoint_url=aws_environment), urlsplit(s3_url)
     for path in (tmp_path / "lake").rglob("*.*"):
         if path.is_file():
             key = f"{lake.path.strip('/')}/{path.relative_to(tmp_path / 'lake')}"
             client.upload_file(str(path), lake.netloc, key)
+    of_template = {
+        name: value
+        for name, value in template("web")["Resources"]["App"]["Properties"]["Environment"][
+            "Variables"
+        ].items()
+        if name == "LOAN_WEB_SHIPPING"
+    }
     return {
         "LOAN_HOME": str(tmp_path / "home"),
         "LOAN_LAKE_URL": s3_url,
+        **of_template,
         "LOAN_WEB_SECRET_KEY": "a-key-of-this-test-alone",
         "AWS_ENDPOINT_URL": aws_environment,
         "AWS_REGION": "eu-central-1",
@@ -120,9 +130,11 @@ def _recorded(url: str, endpoint: str) -> list[dict[str, Any]]:
         Bucket=lake.netloc, Prefix=f"{lake.path.strip('/')}/predictions/"
     )
     return [
-        json.loads(line)
+        row
         for entry in listed.get("Contents", ())
-        for line in client.get_object(Bucket=lake.netloc, Key=entry["Key"])["Body"].iter_lines()
+        for row in unpacked_rows(
+            client.get_object(Bucket=lake.netloc, Key=entry["Key"])["Body"].read()
+        )
     ]
 
 
@@ -222,6 +234,24 @@ def test_an_answer_is_in_the_lake_before_it_is_given(
     assert len({row["prediction_id"] for row in rows}) == len(rows) == 4
     assert sorted(row["account_id"] for row in rows) == [1, 2, 1787, 1787]
     assert {row["source"] for row in rows} == {"api", "batch"}
+
+
+def test_an_answer_that_the_lake_refuses_is_not_given(
+    start: Callable[[], LambdaFunction], s3_url: str, aws_environment: str
+) -> None:
+    request = http_api_event("POST", "/api/v1/predictions", json.dumps(_ACCOUNT).encode(), **_JSON)
+    function = start()
+    assert function.invoke(request)["statusCode"] == 200
+    client, lake = boto3.client("s3", endpoint_url=aws_environment), urlsplit(s3_url).netloc
+    for entry in client.list_objects_v2(Bucket=lake)["Contents"]:
+        client.delete_object(Bucket=lake, Key=entry["Key"])
+    client.delete_bucket(Bucket=lake)
+    answer = function.invoke(request)
+    assert answer["statusCode"] == 503
+    assert b"probability" not in answer["body"]
+    # The alarm looks for words that are in the log.
+    pattern = template("alarms")["Resources"]["LostPredictions"]["Properties"]["FilterPattern"]
+    assert any(words in function.log() for words in re.findall(r'"([^"]+)"', pattern))
 
 
 def test_a_process_that_was_frozen_follows_releases_when_it_is_thawed(

@@ -8,15 +8,19 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import boto3
+import dagster as dg
 import pytest
+from dagster_aws.ecs import EcsRunLauncher
 from moto import mock_aws
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from loan_pipeline_tests.helpers.cloudformation import STACKS, Template, template, without
+from loan_pipeline_tests.helpers.cloudformation import ROOT, STACKS, Template, template, without
+
+pytestmark = pytest.mark.slow
 
 _REGION = "eu-central-1"
 _NOT_IN_MOTO = {
@@ -114,7 +118,7 @@ def test_the_bank_is_private_encrypted_and_backed_up() -> None:
 def test_the_lake_is_encrypted_with_the_key() -> None:
     s3, bucket = boto3.client("s3"), _outputs("lake")["LakeUrl"].removeprefix("s3://")
     [rule] = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-    encryption: dict[str, Any] = rule["ApplyServerSideEncryptionByDefault"]
+    encryption = rule["ApplyServerSideEncryptionByDefault"]
     assert encryption["KMSMasterKeyID"] == _outputs("key")["KeyArn"]
 
 
@@ -151,3 +155,17 @@ def test_the_app_is_a_function_that_reads_the_lake() -> None:
     assert function["Handler"] == "webapp.lambda_handler.handler"
     variables = function["Environment"]["Variables"]
     assert variables["LOAN_LAKE_URL"] == _outputs("lake")["LakeUrl"]
+
+
+@pytest.mark.usefixtures("created")
+def test_dagster_starts_runs_with_the_task_definition_of_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With the local state of a fresh home: PostgreSQL has a test of its own.
+    (tmp_path / "dagster.yaml").write_text((ROOT / "deploy/ecs-run-launcher.yaml").read_text())
+    monkeypatch.setenv("DAGSTER_RUN_TASK_DEFINITION", "loan-run")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        launcher = instance.run_launcher
+        assert isinstance(launcher, EcsRunLauncher)
+        assert str(launcher.task_definition).endswith(":task-definition/loan-run:1")
+        assert launcher.secrets_tags == []

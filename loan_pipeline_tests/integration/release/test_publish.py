@@ -25,7 +25,7 @@ from loan_pipeline_tests.helpers.bundles import passed_verdict, write_bundle
 NO_PREDICTIONS = HoldoutPredictions(out_of_time={})
 
 
-@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.fast), "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store((tmp_path / "lake").as_uri())

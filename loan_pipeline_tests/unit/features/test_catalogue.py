@@ -15,8 +15,6 @@ from loan_pipeline.contracts.features import (
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.features.catalogue import with_catalogue
 
-pytestmark = pytest.mark.fast
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "features.md"
 
 
@@ -41,7 +39,7 @@ def test_features_are_named_once_and_their_names_give_the_unit() -> None:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_says_what_it_is(feature) -> None:  # type: ignore[no-untyped-def]
+def test_a_feature_says_what_it_is(feature) -> None:
     assert feature.label
     assert feature.definition.endswith(".")
     assert feature.minimum < feature.maximum

@@ -17,11 +17,10 @@ from loan_pipeline.monitoring.portfolio import (
     totals,
     watch_list,
 )
+from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import typical_values, write_bundle
-
-pytestmark = pytest.mark.fast
 
 AS_OF = date(1998, 12, 31)
 
@@ -90,11 +89,9 @@ def test_each_loan_is_scored_by_what_its_account_is_like_now(scorer: Scorer) -> 
         for f in feature_set("behavioural")
         if f.origin == "account"
     }
-    from loan_pipeline.scoring.affordability import combine
-
     features |= combine(features, {"amount": 24_000.0, "duration": 24.0})
-    row = np.array([features[f.name] for f in feature_set("behavioural")], dtype=np.float32)
-    expected = scorer.explain(row)
+    inputs = np.array([features[f.name] for f in feature_set("behavioural")], dtype=np.float32)
+    expected = scorer.explain(inputs)
     found = scored[scored["loan_id"] == 3].iloc[0]
     assert found["probability_paid_off"] == pytest.approx(expected.probability_paid_off)
     lowering = [reason.text for reason in expected.reasons if reason.contribution < 0][:4]

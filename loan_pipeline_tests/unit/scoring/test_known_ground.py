@@ -1,11 +1,7 @@
 import math
 
-import pytest
-
 from loan_pipeline.contracts.known_ground import KnownRange
 from loan_pipeline.scoring.known_ground import referrals
-
-pytestmark = pytest.mark.fast
 
 PAYMENTS = KnownRange(feature="payments", minimum=304, maximum=9910, missing=False)
 INCOME = KnownRange(feature="income_mean_6m_czk", minimum=5000, maximum=60000, missing=False)
