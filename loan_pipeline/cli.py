@@ -272,11 +272,14 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
         "behavioural",
         settings.home / "cache",
         allow_pickles=settings.allow_pickles,
+        loss_given_default=settings.loss_given_default,
     )
     prediction = scorer.score_account(account, amount, duration)
     if as_json:
         _print_json(asdict(prediction))
         return
+    for one in prediction.referral:
+        click.echo(f"A person must decide: {one.text}")
     click.echo(
         f"{prediction.prediction.replace('_', ' ')}: probability of being paid off "
         f"{prediction.probability_paid_off:.1%}, threshold {prediction.threshold:.1%} "

@@ -95,6 +95,9 @@ class Scorer:
         allow_pickles: whether a bundle may hold a predictor in place of a graph.
         loss_given_default: the share of the amount that is lost of a loan not paid off.
 
+    Attributes:
+        names: the model's inputs, in its order.
+
     Raises:
         BundleError: the bundle's model is not allowed, or cannot be opened, or it or the accounts
             do not fit the manifest.
@@ -111,15 +114,15 @@ class Scorer:
         self.loss_given_default = loss_given_default
         self.manifest = bundle.manifest
         self._baseline = bundle.baseline.astype(np.float32)
-        self._names = tuple(feature.name for feature in bundle.features)
-        self._in_order = itemgetter(*self._names)
-        self._amount = self._names.index("amount")
-        self._ground = KnownGround(self.manifest.known_ranges, self._names)
+        self.names = tuple(feature.name for feature in bundle.features)
+        self._in_order = itemgetter(*self.names)
+        self._amount = self.names.index("amount")
+        self._ground = KnownGround(self.manifest.known_ranges, self.names)
         self._coded = [(n, f) for n, f in enumerate(bundle.features) if f.codes]
         self._model = open_model(
             self.manifest.kind,
             bundle.model,
-            self._names,
+            self.names,
             bundle.model_place,
             allow_pickles=allow_pickles,
         )
@@ -210,12 +213,12 @@ class Scorer:
         """
         if self._accounts is not None:
             return self.account_row(*read_account_request(fields))
-        values = read_application(fields)
+        values = read_application(fields, self.names)
         return np.array(self._in_order(values), dtype=np.float32)
 
     def named(self, row: Row) -> dict[str, float]:
         """A row's values by feature, as the model sees them: codes as numbers, null as NaN."""
-        return dict(zip(self._names, row.tolist(), strict=True))
+        return dict(zip(self.names, row.tolist(), strict=True))
 
     def score_batch(self, rows: Sequence[Row]) -> list[Prediction]:
         """Score many rows in one go, without reasons."""
@@ -229,14 +232,14 @@ class Scorer:
         ]
 
     def explain(self, row: Row) -> Prediction:
-        """Score one row, with its reasons."""
+        """Score one row, with its reasons, and those for a refusal where it is one."""
         shares, probability = self._shares(row)
         # Lists: looking into arrays number by number would cost more than the model.
         values: list[str | float | None]
         values = [None if isnan(number) else number for number in row.tolist()]
         for index, feature in self._coded:
             values[index] = feature.decode(row[index])
-        parts = list(zip(self._names, values, shares, strict=True))
+        parts = list(zip(self.names, values, shares, strict=True))
         reasons = [Reason(*part) for part in parts if part[2]]
         reasons.sort(key=Reason.size, reverse=True)
         (referral,) = self._ground.referrals(row[None, :])
@@ -276,7 +279,7 @@ class Scorer:
                 "one probability: release again"
             )
         own = self._model.reasons(self._baseline)
-        if own is not None and own.contributions != [0.0] * len(self._names):
+        if own is not None and own.contributions != [0.0] * len(self.names):
             raise BundleError(
                 f"{self.bundle.model_place} compares with another loan than the manifest's "
                 "reference loan: release again"

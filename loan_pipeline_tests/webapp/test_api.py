@@ -41,6 +41,18 @@ def test_both_kinds_of_request_are_answered_as_described(client, body, name):
     assert total == pytest.approx(difference, abs=1e-3)
 
 
+def test_the_expected_loss_is_probability_times_amount_times_loss_given_default(released, make_app):
+    body = application_fields()
+    for share, settings in ((0.45, {}), (0.6, {"loss_given_default": 0.6})):
+        client = make_app(released, **settings).test_client()
+        answer = client.post(URL, json=body).json
+        expected = (1 - answer["probability_paid_off"]) * body["amount"] * share
+        assert answer["expected_loss"] == pytest.approx(expected, abs=0.1)
+        page = client.post("/application", data={k: str(v) for k, v in body.items()}).text
+        assert f"Expected loss: <strong>{answer['expected_loss']:,.0f} CZK</strong>" in page
+        assert f"{share:.0%}".replace("%", " % is lost") in page
+
+
 def test_problems_are_listed_by_field(client):
     found = problem_of(client.post(URL, json={"account_id": 1, "amount": -1, "extra": 0}), 422)
     assert {error["field"] for error in found["errors"]} == {"amount", "duration", "extra"}

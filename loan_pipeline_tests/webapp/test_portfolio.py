@@ -12,8 +12,6 @@ from flask.testing import FlaskClient
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.monitoring.portfolio_store import publish_portfolio, summarise
 
-pytestmark = pytest.mark.fast
-
 VERSION = "20261122T120000Z-00000001"
 
 
@@ -75,7 +73,7 @@ def test_a_portfolio_that_cannot_be_read_is_said_to_be_so(
 
 
 def test_the_model_page_says_who_approved_the_release_and_why(
-    released: Path, make_app: Callable[..., object]
+    released: Path, make_app: Callable[..., Flask]
 ) -> None:
     client = make_app(released).test_client()
     assert "Approved" not in client.get("/model").text

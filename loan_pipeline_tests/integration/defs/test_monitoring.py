@@ -131,7 +131,7 @@ def test_drift_asks_for_one_retraining_and_says_why(
 ) -> None:
     assert monitored.success
     _, data = office.tick("retraining_needed")
-    (request,) = data.run_requests or ()
+    [request] = list(data.run_requests or ())
     assert request.job_name == "retraining"
     assert current_version(office.store, "behavioural") in str(request.run_key)
     assert request.tags["loan_pipeline/started_by"] == "retraining_needed"
@@ -160,7 +160,7 @@ def test_a_snapshot_without_a_verdict_asks_for_training_once(
         pointer = office.store.read("snapshots/latest.json")
         result = office.run("retraining", asset_selection=[dg.AssetKey("snapshot")])
         assert result.success
-        (request,) = office.tick("retraining_needed")[1].run_requests or ()
+        [request] = list(office.tick("retraining_needed")[1].run_requests or ())
         assert request.job_name == "training"
         assert latest_snapshot(office.store).snapshot_id in str(request.run_key)
         office.store.write("snapshots/latest.json", pointer)

@@ -29,8 +29,6 @@ from loan_pipeline.settings import Settings
 from loan_pipeline.training.errors import ReleaseRefused
 from loan_pipeline_tests.helpers.bundles import passed_verdict, write_bundle
 
-pytestmark = pytest.mark.fast
-
 PREDICTIONS = HoldoutPredictions(out_of_time={7: 0.5})
 FIRST, SECOND = "20260101T000000Z-00000001", "20260102T000000Z-00000002"
 RULES = {"minimum_roc_auc": 0.6}
