@@ -10,6 +10,8 @@ declare -A package_of=(
   [ssh]=openssh-client
   [java]=openjdk-17-jre-headless
   [npm]=npm
+  [pg_ctlcluster]=postgresql
+  [docker-compose]=docker-compose
 )
 PATH="$PATH:/usr/sbin:/sbin"
 missing=()

@@ -5,8 +5,8 @@
 # SIGINT ignored, and Dagster, which takes SIGTERM for SIGINT, would then never stop.
 set -euo pipefail -m
 cd "$(dirname "$0")/.."
+root="$PWD"
 
-export LOAN_HOME="${LOAN_HOME:-$PWD/var}"
 DAGSTER_PORT="${DAGSTER_PORT:-3000}"
 export WEB_PORT="${WEB_PORT:-8000}"
 DAGSTER_HOME="$(.venv/bin/loan-pipeline dagster-home)"
@@ -25,7 +25,10 @@ stop() {
 trap stop EXIT
 trap 'stop; exit 0' INT TERM
 
-PYTHONWARNINGS=ignore .venv/bin/dagster dev -w workspace.yaml -h 127.0.0.1 -p "$DAGSTER_PORT" &
+# Not started here: Dagster would put the .env of its own folder above the environment, where for
+# everything else the environment wins.
+(cd "$DAGSTER_HOME" && PYTHONWARNINGS=ignore exec "$root/.venv/bin/dagster" dev -w "$root/workspace.yaml" \
+  -h 127.0.0.1 -p "$DAGSTER_PORT") &
 pids+=($!)
 # There is no proxy that must hear of the stop first.
 LOAN_WEB_DRAIN_SECONDS=0 .venv/bin/loan-pipeline serve &

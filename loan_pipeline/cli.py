@@ -89,16 +89,37 @@ main.add_command(bank)
     "Without it the bank keeps what it holds; an empty one gets the sample.",
 )
 @_RECIPE
+@_HYPERPARAMETERS
+@_PRESETS
+@_TIME_LIMIT
 @_TARGET
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(source: str, recipe: str, target: str, *, as_json: bool) -> None:
+def run(
+    source: str,
+    recipe: str,
+    hyperparameters_file: Path | None,
+    presets: str | None,
+    time_limit: float | None,
+    target: str,
+    *,
+    as_json: bool,
+) -> None:
     """Fill the bank where asked, then run the whole pipeline through Dagster."""
     from loan_pipeline.run import run_pipeline, summary_lines
-    from loan_pipeline.training.recipes import recipe as recipe_called
+    from loan_pipeline.training.own_recipe import chosen_recipe, read_hyperparameters
     from loan_pipeline.training.recipes import require_installed
 
-    require_installed(recipe_called(recipe))
-    summary = run_pipeline(load_settings(), source=source, recipe=recipe, target=target)
+    hyperparameters = read_hyperparameters(hyperparameters_file) if hyperparameters_file else {}
+    require_installed(chosen_recipe(recipe, hyperparameters, presets, time_limit))
+    summary = run_pipeline(
+        load_settings(),
+        source=source,
+        recipe=recipe,
+        hyperparameters=hyperparameters,
+        presets=presets or "",
+        time_limit=time_limit or 0.0,
+        target=target,
+    )
     if as_json:
         _print_json(summary.model_dump(mode="json"))
     else:
@@ -312,7 +333,7 @@ def releases(
     show_envvar=True,
 )
 def serve(host: str | None, port: int) -> None:
-    """Serve the web app until it is told to stop."""
+    """Serve the web app until SIGTERM or Ctrl-C."""
     from webapp.serve import serve as serve_app
 
     # A platform that sets PORT reaches it from outside; on one's own machine others must not.

@@ -1,15 +1,24 @@
 """Dagster's one entry point: everything in `defs/`, with resources made from the settings."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
 
+from loan_pipeline.code_revision import code_revision
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.resources import build_resources
+from loan_pipeline.defs.schedules import build_schedules
+from loan_pipeline.defs.sensors import build_sensors
+from loan_pipeline.defs.snapshot import SNAPSHOT
 from loan_pipeline.settings import Settings, load_settings
 
+_OWNER = "team:credit-risk"
+_KEPT_FRESH = {SNAPSHOT, *(release_key(name) for name in FEATURE_SET_NAMES)}
 _ASSETS = (dg.AssetsDefinition, dg.AssetSpec)
 
 
@@ -24,11 +33,13 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     kinds = _kinds(settings)
     assets = [one for one in found.assets or () if isinstance(one, _ASSETS)]
     return dg.Definitions(
-        assets=dg.map_asset_specs(lambda spec: _with_kinds(spec, kinds), assets),
+        assets=dg.map_asset_specs(
+            lambda spec: _for_operators(_with_kinds(spec, kinds), settings), assets
+        ),
         asset_checks=found.asset_checks,
         jobs=found.jobs,
-        schedules=found.schedules,
-        sensors=found.sensors,
+        schedules=build_schedules(settings),
+        sensors=build_sensors(settings),
         loggers=found.loggers,
         resources={**build_resources(settings), **(resources or {})},
         # In process: the steps share what they load (AutoGluon alone takes seconds to import), and
@@ -55,3 +66,13 @@ def _kinds(settings: Settings) -> dict[str, set[str]]:
 def _with_kinds(spec: dg.AssetSpec, kinds: Mapping[str, set[str]]) -> dg.AssetSpec:
     named = set[str]().union(*(kinds.get(kind, {kind}) for kind in spec.kinds))
     return spec.replace_attributes(kinds=named)
+
+
+def _for_operators(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
+    """With its owners, the code behind it, and how old it may be."""
+    fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=settings.fresh_days))
+    return spec.replace_attributes(
+        owners=[_OWNER],
+        code_version=code_revision(),
+        freshness_policy=fresh if spec.key in _KEPT_FRESH else None,
+    )

@@ -1,6 +1,6 @@
 """Progress of long work: a bar on a terminal, lines in a run's log elsewhere.
 
-Rooms call `track` and know nothing of who watches. The command line puts a display in place;
+Packages call `track` and do not know who watches. The command line puts a display in place;
 without one, progress goes to the logger `loan_pipeline`, which Dagster shows in the run's log.
 """
 
@@ -27,7 +27,7 @@ class Display(Protocol):
     """Something that shows tasks to a person."""
 
     def start(self, description: str, total: float | None) -> Task:
-        """Show a new task; `total` is None while nobody knows how long it is."""
+        """Show a new task; `total` is None while that is not known."""
 
     def finish(self, task: Task) -> None:
         """Take the task off the display."""
@@ -107,7 +107,7 @@ def track(description: str, total: float | None = None) -> Iterator[Task]:
 
     Args:
         description: what is being done, for people ("Reading trans").
-        total: how much there is to do, in any unit; None where nobody knows.
+        total: how much there is to do, in any unit; None where that is not known.
     """
     display = _display.get() or _LogDisplay()
     task = display.start(description, total)

@@ -45,8 +45,13 @@ class RunSummary(BaseModel):
     releases: dict[FeatureSet, BundleManifest]
 
 
-def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -> RunSummary:
+def run_pipeline(settings: Settings, *, source: str, **training: Any) -> RunSummary:
     """Run every asset in this process, on the instance that the UI shows.
+
+    Args:
+        settings: the settings.
+        source: what to fill the bank with; empty: as it is.
+        training: fields of `defs.predictor.TrainingConfig`.
 
     Raises:
         RunFailedError: a step failed; the message is the step's own where a user can fix it.
@@ -57,7 +62,7 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
     job = build_defs(settings).resolve_job_def(whole_pipeline.name)
     with dg.DagsterInstance.from_config(str(home)) as instance, shown_on_terminal():
         result = job.execute_in_process(
-            run_config=_run_config(source=source, recipe=recipe, target=target),
+            run_config=_run_config(source, training),
             instance=instance,
             raise_on_error=False,
             tags={STARTED_BY: "loan-pipeline run"},
@@ -76,8 +81,8 @@ def run_pipeline(settings: Settings, *, source: str, recipe: str, target: str) -
     )
 
 
-def _run_config(*, source: str, recipe: str, target: str) -> dict[str, Any]:
-    ops = fill_ops(source) | training_ops(recipe=recipe, target=target)
+def _run_config(source: str, training: dict[str, Any]) -> dict[str, Any]:
+    ops = fill_ops(source) | training_ops(**training)
     return {"loggers": {STEP_LOGGER: {}}, "ops": ops}
 
 

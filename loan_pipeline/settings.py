@@ -76,12 +76,23 @@ class Settings(BaseSettings):
     keep_predictors: int = Field(default=3, ge=1)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
+    release_approval: Literal["automatic", "manual"] = "automatic"
+    loss_given_default: float = Field(default=0.45, ge=0, le=1)
     excluded_features: Annotated[tuple[str, ...], NoDecode] = ()  # of training and whatever follows
+
+    schedules: Literal["on", "off"] = "off"
+    time_zone: str = "Europe/Prague"
+    retraining_cron: str = "0 5 * * 1"
+    monitoring_cron: str = "30 6 * * *"
+    fresh_days: float = Field(default=8, gt=0)  # how old snapshot and release may be
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    dagster_url: str = ""
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     web_rate_limit: str = ""
     web_recording: Literal["required", "optional"] = "required"
+    web_shipping: Literal["background", "before_answer"] = "background"
     web_drain_seconds: float = Field(default=5, ge=0)
     web_proxies: int = Field(default=0, ge=0)
     web_log_days: int = Field(default=365, ge=1)
@@ -92,7 +103,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return (base_folder() / home.expanduser()).resolve()
 
-    @field_validator("excluded_features", "web_api_keys", mode="before")
+    @field_validator("alert_urls", "excluded_features", "web_api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

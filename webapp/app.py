@@ -1,16 +1,16 @@
 """Makes the app out of its parts."""
 
 import hashlib
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from loan_pipeline.contracts.features import FEATURES_BY_NAME
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.lake.open import open_store
-from loan_pipeline.settings import Settings
+from loan_pipeline.settings import Settings, load_settings
 from webapp import problems
 from webapp.api.docs import docs
 from webapp.api.predictions import api
@@ -24,6 +24,7 @@ from webapp.pages.predict import pages
 from webapp.recording import request_log
 from webapp.recording.metrics import Metrics
 from webapp.recording.prediction_log import PredictionLog
+from webapp.recording.shipping import LogShipper
 from webapp.security import headers, rate_limit, sessions
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes: 10,000 lines of a batch
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         LoanPipelineError: a setting cannot be used.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     app = Flask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
@@ -44,8 +45,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=_DAY,
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    currency = FEATURES_BY_NAME["amount"].unit
-    app.context_processor(lambda: {"asset": _asset, "currency": currency})
+    app.context_processor(lambda: {"asset": _asset, "currency": settings.currency})
+    app.add_template_filter(partial(in_currency, currency=settings.currency), "in_currency")
     state = app.extensions[EXTENSION] = _state(settings)
     request_log.init_app(app, state.metrics)  # first: what follows has a request id
     headers.init_app(app)
@@ -57,13 +58,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     if n := settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     state.models.start()
+    state.shipper.start()
     return app
 
 
 def _state(settings: Settings) -> AppState:
-    metrics = Metrics()
+    metrics, store = Metrics(), open_store(settings.lake)
     models = ModelWatch(
-        open_store(settings.lake),
+        store,
         settings.home / "cache",
         settings.web_release_check_seconds,
         metrics.model_checked,
@@ -75,7 +77,8 @@ def _state(settings: Settings) -> AppState:
         required=settings.web_recording == "required",
         on_loss=metrics.lost.inc,
     )
-    return AppState(settings, models, predictions, metrics)
+    shipper = LogShipper(predictions.path, store, on_waiting=metrics.unshipped.set)
+    return AppState(settings, models, predictions, shipper, metrics)
 
 
 def _asset(name: str) -> str:

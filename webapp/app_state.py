@@ -9,6 +9,7 @@ from loan_pipeline.settings import Settings
 from webapp.model_watch import ModelWatch
 from webapp.recording.metrics import Metrics
 from webapp.recording.prediction_log import PredictionLog
+from webapp.recording.shipping import LogShipper
 
 EXTENSION = "loan_pipeline"
 
@@ -24,12 +25,14 @@ class AppState:
     settings: Settings
     models: ModelWatch
     predictions: PredictionLog
+    shipper: LogShipper
     metrics: Metrics
     draining: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
-        """Stop the background thread and close the log."""
+        """Stop the background threads, ship the last answers, and close the log."""
         self.models.stop()
+        self.shipper.stop()
         self.predictions.close()
 
 

@@ -87,6 +87,8 @@ def _record(answers: Sequence[Answer], source: str, visitor: str | None) -> None
         milliseconds=1000 * seconds_so_far(),
         visitor=visitor,
     )
+    if state.settings.web_shipping == "before_answer":
+        state.shipper.ship_now()
     for answer in answers:
         state.metrics.prediction_answered(answer.prediction)
 

@@ -55,7 +55,8 @@ def unfit(column: Column, values: pa.Array) -> tuple[str, pa.Array]:
     """
     if values.null_count and not column.nullable:
         return "is empty", values.is_null()
-    if column.kind == "text" and not column.codes:
+    # An unknown code is reported as one, however long; where it may be kept, it must fit.
+    if column.kind == "text" and (column.nullable or not column.codes):
         longest = pc.max(pc.utf8_length(values)).as_py()
         if longest is not None and longest > column.length:
             bad = pc.fill_null(pc.greater(pc.utf8_length(values), column.length), False)

@@ -90,13 +90,13 @@ def _check_table(
     latest = f'MAX("{newest}")' if newest else "NULL"
     [(rows, day)] = reader.rows(f"SELECT COUNT(*), {latest} FROM {reader.sql_name(table)}")
     check = TableCheck(table.name, int(rows), day if isinstance(day, date) else None, columns)
-    for column, found in zip(table.columns, columns, strict=True):
-        if column.codes and found.type:
-            found.codes = {
+    for wanted, seen in zip(table.columns, columns, strict=True):
+        if wanted.codes and seen.type:
+            seen.codes = {
                 "NULL" if code is None else repr(code): int(count)
                 for code, count in reader.rows(
-                    f'SELECT "{column.name}", COUNT(*) FROM {reader.sql_name(table)} '
-                    f'GROUP BY "{column.name}" ORDER BY 2 DESC LIMIT {_CODES_SHOWN}'
+                    f'SELECT "{wanted.name}", COUNT(*) FROM {reader.sql_name(table)} '
+                    f'GROUP BY "{wanted.name}" ORDER BY 2 DESC LIMIT {_CODES_SHOWN}'
                 )
             }
     if is_sound:
@@ -128,8 +128,8 @@ def _note(checks: list[TableCheck], violations: list[Violation]) -> None:
     by_column: dict[tuple[str, str], list[Violation]] = defaultdict(list)
     for violation in violations:
         by_column[violation.table, violation.column].append(violation)
-    for place, found in by_column.items():
-        for violation in found:
+    for place, broken in by_column.items():
+        for violation in broken:
             text = str(violation).removeprefix(f"{violation.table}.{violation.column} ")
             hint = _hint_for_values(contract[place], violation)
             found_in = noted[place]

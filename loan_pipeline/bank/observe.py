@@ -16,7 +16,7 @@ class Observation:
 
 
 def observe(bank: Bank) -> dict[str, Observation]:
-    """Every table as of one moment, by its name."""
+    """Every table by its name, in one consistent read."""
     found = {}
     with bank.reading() as reader:
         for table in TABLES:

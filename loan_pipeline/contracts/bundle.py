@@ -27,6 +27,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from loan_pipeline.contracts.features import FeatureSet
+from loan_pipeline.contracts.known_ground import KnownRange
 
 BUNDLE_FORMAT = 2  # 1 did not name what a bundle was made from
 ONNX_INPUT = "features"
@@ -134,6 +135,7 @@ class BundleManifest(BaseModel):
         version: unique, sortable by time ("20261122T164500Z-1f2e3d4c").
         kind: what the model is. Manifests from before there were two say nothing and mean a graph.
         contract_version: `contracts.features.contract_version` of the feature set.
+        known_ranges: what the training loans covered; a request beyond it is for a person.
         as_of: the date up to which the looked-up accounts are known (exclusive).
         threshold: "paid_off" is answered at or above this probability.
         metrics: by sample ("cross_validation", "out_of_time"), then by name ("roc_auc", …).
@@ -149,6 +151,7 @@ class BundleManifest(BaseModel):
     created_at: datetime
     contract_version: str
     features: tuple[BundleFeature, ...]
+    known_ranges: tuple[KnownRange, ...] = ()
     as_of: date
     threshold: float = Field(ge=0, le=1)
     training: Training

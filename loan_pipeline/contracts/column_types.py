@@ -56,9 +56,14 @@ def column_definition(column: Column, type_of: Callable[[Column], str]) -> str:
 
 def may_hold(column: Column, database_type: str) -> bool:
     """Whether a database's type, in capitals, can hold values of the column."""
-    return database_type.partition("(")[0].removesuffix(" UNSIGNED") in _HOLDING[column.kind]
+    return type_name(database_type) in _HOLDING[column.kind]
 
 
 def is_whole_number(database_type: str) -> bool:
     """Whether a database's type, in capitals, holds nothing but whole numbers."""
-    return database_type.partition("(")[0] in _WHOLE_NUMBERS
+    return type_name(database_type) in _WHOLE_NUMBERS
+
+
+def type_name(database_type: str) -> str:
+    """A database's type without size and attributes: INT of `INT(10) UNSIGNED`."""
+    return database_type.partition("(")[0].partition(" ")[0]

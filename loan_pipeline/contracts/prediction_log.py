@@ -1,7 +1,7 @@
 """The prediction log: one row for each answer of the web app, written before the answer is sent.
 
-A SQLite file in LOAN_HOME, read by the history page and by monitoring. Rows are added, never
-changed, and removed when they are older than LOAN_WEB_LOG_DAYS.
+A SQLite file in LOAN_HOME, read by the history page and shipped to the lake for monitoring. Rows
+are added, never changed, and removed when they are shipped and older than LOAN_WEB_LOG_DAYS.
 """
 
 PREDICTION_LOG_FILE = "predictions.sqlite"
@@ -27,6 +27,22 @@ CREATE TABLE IF NOT EXISTS predictions (
 );
 CREATE INDEX IF NOT EXISTS predictions_by_visitor ON predictions (visitor, id)
     WHERE visitor IS NOT NULL;
+CREATE TABLE IF NOT EXISTS shipments (    -- which rows are in which object of the lake
+    first_id INTEGER PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    shipped INTEGER NOT NULL              -- 1 once the object is in the lake
+);
+"""
+
+# Objects are shipped in the order of their rows: the last one shipped has all before it shipped.
+COUNT_UNSHIPPED_ROWS = """
+SELECT count(*) FROM predictions
+WHERE id > (SELECT coalesce(max(last_id), 0) FROM shipments WHERE shipped)
+"""
+DELETE_OLD_ROWS = """
+DELETE FROM predictions WHERE answered_at < ?
+AND id <= (SELECT coalesce(max(last_id), 0) FROM shipments WHERE shipped)
 """
 
 # Columns that logs of an earlier version lack; their rows get an id and the values that were kept.

@@ -10,7 +10,7 @@ A predictor never changes; training again makes another one, with another id.
 
 from datetime import UTC, date, datetime
 from secrets import token_hex
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,6 +30,9 @@ class PredictorManifest(BaseModel):
         snapshot_id: the snapshot behind the loans.
         loan_features_id: the table of loans that it learned from.
         excluded: features of the set that it does not see.
+        hyperparameters: of a recipe of the user's own; empty otherwise.
+        presets: AutoGluon's preset of such a recipe.
+        time_limit: seconds after which AutoGluon stops the training; None: no limit.
         test_from: the first day of the out-of-time test; None: the newest fifth of the loans.
         run_id: the Dagster run that trained it.
         files: by name, all but the manifest.
@@ -43,6 +46,9 @@ class PredictorManifest(BaseModel):
     recipe: str
     target: Literal["observed", "finished"]
     excluded: tuple[str, ...] = ()
+    hyperparameters: dict[str, Any] = {}
+    presets: str | None = None
+    time_limit: float | None = None
     seed: int
     cost_ratio: float | None
     test_from: date | None

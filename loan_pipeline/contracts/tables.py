@@ -50,7 +50,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """One raw table. `newest_by` names the column that tells how fresh the rows are."""
+    """One raw table. `newest_by` names the column of dates that shows how fresh the rows are."""
 
     name: str
     meaning: str

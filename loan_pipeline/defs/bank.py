@@ -6,7 +6,7 @@ from pydantic import Field
 from loan_pipeline.bank.observe import observe
 from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.defs.raw import BANK, GROUP, raw_key
+from loan_pipeline.defs.raw import BANK, GROUP, POOL, raw_key
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.sources.open import open_source
 
@@ -46,7 +46,7 @@ def fill_where_asked(
     return chosen.name
 
 
-@dg.asset(key=BANK, group_name=GROUP, kinds={"database"})
+@dg.asset(key=BANK, group_name=GROUP, pool=POOL, kinds={"database"})
 def bank_contents(
     context: dg.AssetExecutionContext, config: FillConfig, bank: BankResource
 ) -> dg.MaterializeResult[None]:

@@ -7,6 +7,8 @@ import dagster as dg
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.defs.keys import predictor_key
+from loan_pipeline.defs.monitoring import GROUP as MONITORING
+from loan_pipeline.defs.portfolio import SCORES
 from loan_pipeline.defs.raw import BANK, raw_tables_contract
 from loan_pipeline.defs.snapshot import SNAPSHOT
 
@@ -15,23 +17,58 @@ STARTED_BY = "loan_pipeline/started_by"  # the tag that says who or what started
 # The checks are named too: Dagster leaves those of tables that it only watches out of "all".
 CONTRACT = dg.AssetSelection.checks(raw_tables_contract)
 
+# What hangs is ended by Dagster's run monitoring.
+_HOURS, _MAX_RUNTIME = 3600, "dagster/max_runtime"
+
+_AFTER_SNAPSHOT = dg.AssetSelection.assets(SNAPSHOT).downstream(include_self=False)
+_WATCHING = dg.AssetSelection.groups(MONITORING)
+
 whole_pipeline = dg.define_asset_job(
     "whole_pipeline",
-    selection=dg.AssetSelection.all() | CONTRACT,
+    selection=(dg.AssetSelection.all() - _WATCHING) | CONTRACT,
+    tags={_MAX_RUNTIME: str(12 * _HOURS)},
     description="From the bank to the released predictors.",
 )
 
 retraining = dg.define_asset_job(
     "retraining",
-    selection=dg.AssetSelection.assets(SNAPSHOT).downstream() | CONTRACT,
+    selection=dg.AssetSelection.assets(SNAPSHOT) | (_AFTER_SNAPSHOT - _WATCHING) | CONTRACT,
+    tags={_MAX_RUNTIME: str(12 * _HOURS)},
     description="A new snapshot of the bank as it stands, and everything after it.",
+)
+
+training = dg.define_asset_job(
+    "training",
+    selection=_AFTER_SNAPSHOT - _WATCHING,
+    tags={_MAX_RUNTIME: str(12 * _HOURS)},
+    description="From the latest snapshot as it is to the release and the portfolio.",
+)
+
+monitoring = dg.define_asset_job(
+    "monitoring",
+    selection=_WATCHING,
+    tags={_MAX_RUNTIME: str(2 * _HOURS)},
+    description="Requests, drift and performance of the web apps' answers.",
+)
+
+portfolio = dg.define_asset_job(
+    "portfolio",
+    selection=dg.AssetSelection.assets(SCORES),
+    tags={_MAX_RUNTIME: str(2 * _HOURS)},
+    description="All running loans of the latest snapshot, scored with the release.",
 )
 
 fill = dg.define_asset_job(
     "fill",
     selection=dg.AssetSelection.assets(BANK) | CONTRACT,
+    tags={_MAX_RUNTIME: str(12 * _HOURS)},
     description="Fills the bank, where it is ours to fill, and asks the contract.",
 )
+
+
+def unattended(by: str) -> dict[str, str]:
+    """The tags of a run that nobody watches: what started it, and that a failed one is retried."""
+    return {STARTED_BY: by, "dagster/max_retries": "2"}
 
 
 def fill_ops(source: str) -> dict[str, Any]:
@@ -57,4 +94,4 @@ def training_ops(names: Sequence[FeatureSet] = FEATURE_SET_NAMES, **config: Any)
 @dg.definitions
 def jobs() -> dg.Definitions:
     """Every job."""
-    return dg.Definitions(jobs=[whole_pipeline, retraining, fill])
+    return dg.Definitions(jobs=[whole_pipeline, retraining, training, monitoring, portfolio, fill])

@@ -24,9 +24,10 @@ from loan_pipeline.release.bundle import released_model
 from loan_pipeline.release.candidate import require_of_loans
 from loan_pipeline.release.publish import releases
 from loan_pipeline.training.inputs import TARGETS, with_outcome
+from loan_pipeline.training.own_recipe import chosen_recipe
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.predictor_store import delete_old_predictors, save_predictor
-from loan_pipeline.training.recipes import RECIPE_NAMES, model_kind, recipe, require_exportable
+from loan_pipeline.training.recipes import RECIPE_NAMES, model_kind, require_exportable
 from loan_pipeline.training.train import train_predictor
 
 RecipeChoice = Enum("RecipeChoice", {name: name for name in RECIPE_NAMES})  # type: ignore[misc]
@@ -39,6 +40,15 @@ class TrainingConfig(dg.Config):
     recipe: RecipeChoice = Field(
         default=RecipeChoice["default"],
         description="Which models, bagged and averaged how: see docs/recipes.md.",
+    )
+    hyperparameters: dict[str, Any] = Field(
+        default={},
+        description="A recipe of your own in place of `recipe`: AutoGluon's hyperparameters by its "
+        "model keys, see docs/recipes.md. Checked before anything is trained.",
+    )
+    presets: str = Field(default="", description="AutoGluon's preset for a recipe of your own.")
+    time_limit: float = Field(
+        default=0, ge=0, description="Seconds after which AutoGluon stops a training. 0: no limit."
     )
     target: TargetChoice = Field(
         default=TargetChoice["observed"],
@@ -107,7 +117,9 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
         policy: ReleasePolicyResource,
     ) -> dg.MaterializeResult[PredictorManifest]:
         store = lake.open()
-        chosen, target = recipe(config.recipe.value), config.target.value
+        presets, time_limit = config.presets or None, config.time_limit or None
+        chosen = chosen_recipe(config.recipe.value, config.hyperparameters, presets, time_limit)
+        target = config.target.value
         if not policy.allow_pickles:
             require_exportable(chosen)
         require_table_passed(store, loan_features)
@@ -122,6 +134,9 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
             recipe=chosen.name,
             target=target,
             excluded=excluded,
+            hyperparameters=config.hyperparameters,
+            presets=presets,
+            time_limit=time_limit,
             seed=config.seed,
             cost_ratio=config.cost_ratio or None,
             test_from=test_from,
@@ -182,7 +197,12 @@ def _holdout_predictor(name: FeatureSet) -> dg.AssetsDefinition:
         trained = train_predictor(
             older,
             name,
-            recipe(predictor.recipe),
+            chosen_recipe(
+                predictor.recipe,
+                predictor.hyperparameters,
+                predictor.presets,
+                predictor.time_limit,
+            ),
             predictor.target,
             predictors.path(manifest),
             excluded=predictor.excluded,

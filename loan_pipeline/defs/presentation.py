@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from loan_pipeline.contracts.bundle import Metric
 from loan_pipeline.evaluation.validation import Validation
@@ -15,6 +16,16 @@ def picture(name: str, svg: str) -> dg.MarkdownMetadataValue:
     """A drawing as metadata that the UI shows."""
     data = base64.b64encode(svg.encode()).decode()
     return dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{data})")
+
+
+def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """A small table; floats with three digits, dates without a time."""
+    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "| --- " * frame.shape[1] + "|"]
+    lines += [
+        "| " + " | ".join(_cell(value) for value in row) + " |"
+        for row in frame.itertuples(index=False)
+    ]
+    return dg.MetadataValue.md("\n".join(lines) if len(frame) else "none yet")
 
 
 def metrics_metadata(validation: Validation) -> dict[str, Any]:
@@ -29,6 +40,14 @@ def metrics_metadata(validation: Validation) -> dict[str, Any]:
         Path(name).stem: picture(Path(name).stem, svg) for name, svg in validation.pictures.items()
     }
     return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    return f"{value:,.3f}" if isinstance(value, float) else str(value)
 
 
 def _table(metrics: Mapping[str, Mapping[str, Metric]]) -> str:

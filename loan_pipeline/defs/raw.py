@@ -10,11 +10,13 @@ import dagster as dg
 from loan_pipeline.contracts.tables import TABLES, Column, Table
 from loan_pipeline.defs.checks import check_result
 from loan_pipeline.defs.resources import BankResource
+from loan_pipeline.progress import warn
 from loan_pipeline.quality.snapshots import contract_check
 from loan_pipeline.quality.tables import violations
 
 GROUP = "bank"
 BANK = dg.AssetKey("bank")
+POOL = "bank"  # of the steps that fill or read the whole bank: one at a time
 
 
 def raw_key(table: Table) -> dg.AssetKey:
@@ -61,6 +63,9 @@ def _spec(table: Table) -> dg.AssetSpec:
 def raw_tables_contract(bank: BankResource) -> Iterator[dg.AssetCheckResult]:
     """All tables in one consistent read, by SQL inside the database."""
     found = violations(bank.open())
+    for violation in found:
+        if not violation.blocking:
+            warn(str(violation))  # at the terminal too, where a bank is only read
     for table in TABLES:
         of_table = [violation for violation in found if violation.table == table.name]
         yield check_result(raw_key(table), contract_check(of_table))

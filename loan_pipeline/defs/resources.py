@@ -4,12 +4,13 @@ Built from the settings once, when an entry point builds the definitions; connec
 a step asks for them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_aws.rds import RDSResource
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
@@ -86,6 +87,35 @@ class ReleasePolicyResource(dg.ConfigurableResource[None]):
     allow_pickles: bool = Field(
         default=False, description="Release and open recipes that have no ONNX form."
     )
+    approval: str = Field(
+        default="automatic",
+        pattern="^(automatic|manual)$",
+        description="manual: what passed the gate waits for a person to approve it.",
+    )
+
+
+class PortfolioResource(dg.ConfigurableResource[None]):
+    """How the portfolio is scored."""
+
+    cache: str = Field(description="Folder of this machine where releases are unpacked.")
+    loss_given_default: float = Field(
+        default=0.45, ge=0, le=1, description="Share of the exposure that a bad loan loses."
+    )
+    allow_pickles: bool = Field(default=False, description="Open releases that are no graph.")
+
+
+class AlertsResource(dg.ConfigurableResource[None]):
+    """Where alerts go, and what is stale."""
+
+    # The settings keep the addresses, which are secrets.
+    settings: dg.ResourceDependency[Settings]
+    dagster_url: str = Field(default="", description="Address of this UI, for links.")
+    fresh_days: float = Field(default=8, gt=0, description="How old a snapshot or release may be.")
+
+    @property
+    def urls(self) -> Sequence[SecretStr]:
+        """The addresses, as apprise writes them."""
+        return self.settings.alert_urls
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
@@ -106,6 +136,15 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             minimum_roc_auc=settings.minimum_roc_auc,
             keep=settings.keep_releases,
             allow_pickles=settings.allow_pickles,
+            approval=settings.release_approval,
+        ),
+        "portfolio": PortfolioResource(
+            cache=str(settings.home / "cache"),
+            loss_given_default=settings.loss_given_default,
+            allow_pickles=settings.allow_pickles,
+        ),
+        "alerts": AlertsResource(
+            settings=settings, dagster_url=settings.dagster_url, fresh_days=settings.fresh_days
         ),
         "io_manager": RecordIOManager(lake=lake),
     }

@@ -11,7 +11,7 @@ from pydantic import Field
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.checks import check_results, check_specs
 from loan_pipeline.defs.lake_resource import LakeResource
-from loan_pipeline.defs.raw import BANK, RAW_KEYS
+from loan_pipeline.defs.raw import BANK, POOL, RAW_KEYS
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.feature_tables import delete_feature_tables
@@ -71,6 +71,7 @@ def _export(
 @dg.asset(
     key=SNAPSHOT,
     group_name=GROUP,
+    pool=POOL,
     deps=[BANK, *RAW_KEYS],
     kinds={"parquet", "store"},
     check_specs=check_specs(SNAPSHOT, CHECKS),

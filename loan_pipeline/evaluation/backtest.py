@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold
 
 from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.evaluation.evaluate import SHOWN, leaderboard, score_loans
@@ -134,6 +133,9 @@ def cross_validate(
         UnsuitableLoans: too few loans of an outcome.
         TrainingFailed: AutoGluon failed.
     """
+    # Here, so that Dagster's definitions load without it.
+    from sklearn.model_selection import StratifiedKFold
+
     known = with_outcome(loans, target)
     require_enough(known, "cross-validation", fewest=2 * folds)
     paid_off = known["paid_off"].to_numpy()

@@ -3,24 +3,17 @@
 Drawn for the run's log and the model page alike; figures come from `metrics`.
 """
 
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loan_pipeline.evaluation.metrics import ScoredLoans, curves, measure
+from loan_pipeline.evaluation.svg import BAD, GOOD, INK, OTHER, picture
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
 
-# Okabe and Ito's colours, distinct for colour-blind readers and readable on both backgrounds.
-_PAID, _UNPAID, _SECOND = "#0072b2", "#d55e00", "#009e73"
-# Stands for "the page's text colour" until the SVG is written.
-_INK = "#123456"
-_STYLE = "<style>svg{color:#222}@media(prefers-color-scheme:dark){svg{color:#ddd}}</style>"
 _IMPORTANT = 15
 
 
@@ -50,13 +43,13 @@ def pictures(
 
 def roc(samples: Mapping[str, ScoredLoans]) -> str:
     """The ROC curves."""
-    with _picture() as (axes, answer):
-        for (name, scored), colour in zip(samples.items(), (_PAID, _UNPAID), strict=False):
+    with picture() as (axes, answer):
+        for (name, scored), colour in zip(samples.items(), (GOOD, BAD), strict=False):
             points = curves(scored)
             area = measure(scored)["roc_auc"]
             label = f"{_words(name)}: {area:.3f}"
             axes.step(points["false_alarms"], points["recall"], where="post", c=colour, label=label)
-        axes.plot([0, 1], [0, 1], c=_INK, lw=0.6, ls=":")
+        axes.plot([0, 1], [0, 1], c=INK, lw=0.6, ls=":")
         axes.set(xlabel="share of paid loans refused", ylabel="share of unpaid loans found")
         axes.legend(loc="lower right", title="ROC AUC")
     return answer()
@@ -64,8 +57,8 @@ def roc(samples: Mapping[str, ScoredLoans]) -> str:
 
 def precision_recall(samples: Mapping[str, ScoredLoans]) -> str:
     """The precision-recall curves for finding loans that are not paid off."""
-    with _picture() as (axes, answer):
-        for (name, scored), colour in zip(samples.items(), (_PAID, _UNPAID), strict=False):
+    with picture() as (axes, answer):
+        for (name, scored), colour in zip(samples.items(), (GOOD, BAD), strict=False):
             points = curves(scored)
             label = f"{_words(name)}: {measure(scored)['average_precision']:.3f}"
             axes.step(points["recall"], points["precision"], c=colour, label=label)
@@ -78,14 +71,14 @@ def precision_recall(samples: Mapping[str, ScoredLoans]) -> str:
 
 def calibration(samples: Mapping[str, ScoredLoans]) -> str:
     """Predicted probability against the share paid off, in fifths of the loans."""
-    with _picture() as (axes, answer):
-        for (name, scored), colour in zip(samples.items(), (_PAID, _UNPAID), strict=False):
+    with picture() as (axes, answer):
+        for (name, scored), colour in zip(samples.items(), (GOOD, BAD), strict=False):
             order = np.argsort(scored.probabilities, kind="stable")
             fifths = [part for part in np.array_split(order, 5) if len(part)]
             predicted = [float(scored.probabilities[part].mean()) for part in fifths]
             paid = [float(scored.paid_off[part].mean()) for part in fifths]
             axes.plot(predicted, paid, "o-", c=colour, label=_words(name))
-        axes.plot([0, 1], [0, 1], c=_INK, lw=0.6, ls=":")
+        axes.plot([0, 1], [0, 1], c=INK, lw=0.6, ls=":")
         axes.set(xlabel="predicted probability of being paid off", ylabel="share paid off")
         axes.legend(loc="upper left")
     return answer()
@@ -93,9 +86,9 @@ def calibration(samples: Mapping[str, ScoredLoans]) -> str:
 
 def scores(scored: ScoredLoans) -> str:
     """How the probabilities of paid and unpaid loans are distributed."""
-    with _picture() as (axes, answer):
+    with picture() as (axes, answer):
         bins = [edge / 20 for edge in range(21)]
-        for outcome, colour, label in ((1, _PAID, "paid off"), (0, _UNPAID, "not paid off")):
+        for outcome, colour, label in ((1, GOOD, "paid off"), (0, BAD, "not paid off")):
             values = scored.probabilities[scored.paid_off == outcome]
             weights = np.full(len(values), 1 / max(len(values), 1))
             axes.hist(
@@ -114,16 +107,16 @@ def scores(scored: ScoredLoans) -> str:
 def confusion(scored: ScoredLoans) -> str:
     """Outcomes against decisions."""
     outcomes, decisions = ("not paid off", "paid off"), ("refused", "accepted")
-    with _picture() as (axes, answer):
+    with picture() as (axes, answer):
         for row in (0, 1):
             for column in (0, 1):
                 hits = (scored.paid_off == row) & (scored.decisions == column)
                 count, of = int(hits.sum()), max(int((scored.paid_off == row).sum()), 1)
-                colour = _PAID if row == column else _UNPAID
+                colour = GOOD if row == column else BAD
                 box = (column - 0.5, row - 0.5)
                 axes.add_patch(_rectangle(box, colour, alpha=0.1 + 0.6 * count / of))
                 axes.text(
-                    column, row, f"{count:,}\n{count / of:.0%}", ha="center", va="center", c=_INK
+                    column, row, f"{count:,}\n{count / of:.0%}", ha="center", va="center", c=INK
                 )
         axes.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), xticks=(0, 1), yticks=(0, 1))
         axes.set_xticklabels(decisions)
@@ -136,13 +129,13 @@ def importance_bars(
 ) -> str:
     """The features whose shuffling costs most ROC AUC."""
     shown = list(importance.items())[:_IMPORTANT][::-1]
-    with _picture(width=7.0, height=0.8 + 0.28 * max(len(shown), 1)) as (axes, answer):
+    with picture(width=7.0, height=0.8 + 0.28 * max(len(shown), 1)) as (axes, answer):
         axes.barh(
             [labels.get(name, name) for name, _ in shown],
             [figures["mean"] for _, figures in shown],
             xerr=[figures["standard_deviation"] for _, figures in shown],
-            color=_SECOND,
-            ecolor=_INK,
+            color=OTHER,
+            ecolor=INK,
         )
         axes.set(xlabel="loss of ROC AUC when shuffled")
     return answer()
@@ -151,56 +144,17 @@ def importance_bars(
 def profit(curve: Mapping[str, Any]) -> str:
     """Profit over thresholds, as `profit_curve` gives it, with the model's threshold marked."""
     prices = curve["prices"]
-    with _picture() as (axes, answer):
+    with picture() as (axes, answer):
         millions = [value / 1e6 for value in curve["profit_czk"]]
-        axes.plot(curve["thresholds"], millions, c=_PAID)
+        axes.plot(curve["thresholds"], millions, c=GOOD)
         at = curve["threshold"]
-        axes.axvline(at, c=_UNPAID, lw=1, ls="--", label=f"the model's threshold: {at:.2f}")
+        axes.axvline(at, c=BAD, lw=1, ls="--", label=f"the model's threshold: {at:.2f}")
         best = curve["best_threshold"]
-        axes.axvline(best, c=_SECOND, lw=1, ls=":", label=f"the most profitable: {best:.2f}")
+        axes.axvline(best, c=OTHER, lw=1, ls=":", label=f"the most profitable: {best:.2f}")
         axes.set(xlabel="threshold of the probability", ylabel="profit, million CZK")
         title = f"{prices['margin']:.0%} earned, {prices['loss_given_default']:.0%} lost"
-        axes.legend(loc="lower left", title=title)
+        axes.legend(loc="upper left", title=title)
     return answer()
-
-
-@contextmanager
-def _picture(width: float = 4.6, height: float = 3.6) -> "Iterator[tuple[Axes, _Answer]]":
-    """An empty picture; call what comes with it, afterwards, for the SVG."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    colours = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    style: dict[Any, Any] = dict.fromkeys(colours, _INK) | {
-        "svg.fonttype": "none",  # text stays text: small, searchable, read aloud
-        "svg.hashsalt": "loan_pipeline",  # the same figures give the same file
-        "font.family": "sans-serif",
-        "legend.framealpha": 0,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasSVG(figure)
-        answer = _Answer()
-        yield figure.subplots(), answer
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-        answer.svg = _themed(buffer.getvalue())
-
-
-class _Answer:
-    svg = ""
-
-    def __call__(self) -> str:
-        return self.svg
-
-
-def _themed(svg: str) -> str:
-    """The SVG with ink of the page's text colour."""
-    head, start, rest = svg.partition("<defs>")
-    return (head + _STYLE + start + rest).replace(_INK, "currentColor")
 
 
 def _rectangle(corner: tuple[float, float], colour: str, alpha: float) -> "Rectangle":

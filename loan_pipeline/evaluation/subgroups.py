@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, fisher_exact
 
 from loan_pipeline.contracts.bundle import Metric
 from loan_pipeline.evaluation.metrics import ScoredLoans, measure_with_intervals
@@ -107,6 +106,8 @@ def _compared(one: dict[str, Any], best: dict[str, Any]) -> Iterator[str]:
 
 
 def _beyond_chance(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    from scipy.stats import fisher_exact  # Dagster's definitions load without it
+
     table = [[rate["accepted"], rate["of"] - rate["accepted"]] for rate in (first, second)]
     return bool(fisher_exact(table).pvalue < SIGNIFICANCE)
 
@@ -155,6 +156,8 @@ def _rate(decisions: np.ndarray[Any, Any]) -> dict[str, Any] | None:
     """The share accepted, with Wilson's interval; None of no loans."""
     if not len(decisions):
         return None
+    from scipy.stats import binomtest
+
     accepted = int(decisions.sum())
     interval = binomtest(accepted, len(decisions)).proportion_ci(0.95, method="wilson")
     return {

@@ -28,9 +28,11 @@ from loan_pipeline.evaluation.profit import Prices, profit_curve
 from loan_pipeline.evaluation.rolling import rolling_origin_for_report
 from loan_pipeline.evaluation.subgroups import by_subgroup, fairness_warnings
 from loan_pipeline.progress import track
-from loan_pipeline.training.inputs import with_outcome
+from loan_pipeline.quality.stability import distribution
+from loan_pipeline.training.inputs import FloatArray, model_inputs, with_outcome
 from loan_pipeline.training.predictor import TrainedPredictor
 
+BASELINE = "monitoring_baseline"  # where the report keeps what later requests are compared with
 DEFAULT_PRICES = Prices()
 
 
@@ -131,10 +133,23 @@ def validate(
             "subgroups": subgroups,
             "fairness_warnings": fairness_warnings(subgroups),
             "importance": importance,
+            BASELINE: _baseline(known, trained, widest.probabilities),
         }
         labels = {feature.name: feature.label for feature in trained.features}
         drawn = pictures(samples, labels, importance) | {"profit.svg": profit_picture(profit)}
         return Validation(metrics, report, drawn, test)
+
+
+def _baseline(
+    known: pd.DataFrame, trained: TrainedPredictor, probabilities: FloatArray
+) -> dict[str, Any]:
+    """The distributions of the loans' features, and of scores from models that did not see them."""
+    inputs = model_inputs(known, trained.facts.feature_set)
+    features = {
+        one.name: distribution(inputs[one.name].to_numpy(np.float64), len(one.codes)).model_dump()
+        for one in trained.features
+    }
+    return {"score": distribution(probabilities).model_dump(), "features": features}
 
 
 def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:

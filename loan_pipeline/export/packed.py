@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from loan_pipeline.scoring.bundle import BundleError
 from loan_pipeline.training.calibration import Platt
 from loan_pipeline.training.inputs import FloatArray
+from loan_pipeline.training.monotone import falling_with_amount
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.silence import silence_libraries
 
@@ -83,7 +84,9 @@ class PackedModel:
 
     def probabilities(self, rows: NDArray[np.float32]) -> FloatArray:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
-        inputs = pd.DataFrame(rows, columns=self._features)
+        return falling_with_amount(self._probabilities, pd.DataFrame(rows, columns=self._features))
+
+    def _probabilities(self, inputs: pd.DataFrame) -> FloatArray:
         with self._one_at_a_time, silence_libraries():
             scores = self._predictor.predict_proba(inputs, as_multiclass=False)
         return self._calibration.apply(np.asarray(scores, dtype=np.float64))

@@ -1,7 +1,7 @@
 """The direct export: from either bank to the store, in the layout of an RDS snapshot export.
 
 One consistent read of the bank, streamed in batches, written as compressed Parquet, several files
-for a large table. It knows the bank by protocol only; names in the store are `snapshot`'s.
+for a large table. It knows the bank by protocol only; names in the store stand in `snapshot`.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def export_direct(
     try:
         tables, newest = _write_tables(bank, store, snapshot_id)
     except BaseException:  # a cancelled run too
-        with suppress(StoreError):  # the first error is the one to tell
+        with suppress(StoreError):  # the first error is the one to report
             store.delete(folder_of(snapshot_id))
         raise
     manifest = SnapshotManifest(

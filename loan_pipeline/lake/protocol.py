@@ -1,7 +1,7 @@
 """The store: named bytes in a folder or under an S3 prefix, and pointers replaced atomically.
 
 The web app reads released models through it, so it needs the standard library alone, and boto3
-only where the store is on S3. What the bytes mean belongs to `snapshot` and the other rooms.
+only where the store is on S3. What the bytes mean belongs to the packages that write them.
 """
 
 import json
@@ -93,12 +93,12 @@ class Store(Protocol):
         """Copy the file `path` to `key`, whole or not at all."""
 
     def read_pointer(self, key: str) -> Pointer | None:
-        """The pointer stored under `key`; None where nobody has set it yet."""
+        """The pointer stored under `key`; None where it was never set."""
 
     def replace_pointer(
         self, key: str, value: dict[str, Any], expected_token: str | None
     ) -> Pointer:
-        """Set the pointer atomically, provided that nobody else has since it was read.
+        """Set the pointer atomically, provided that it has not changed since it was read.
 
         Args:
             key: the pointer's key.

@@ -1,7 +1,7 @@
 """One reader for every snapshot: lazy Ibis tables in the contract's types, from folder or S3.
 
 RDS writes dates as strings, CHAR as bytes and whatever decimals the bank has; the casts are here,
-and fail on what they cannot cast. What the rows must look like beyond their types is `checks`'s.
+and fail on what they cannot cast. What rows must look like beyond their types stands in `quality`.
 """
 
 # ruff: noqa: S608 - every name and every text in the SQL is quoted
@@ -58,7 +58,7 @@ def open_snapshot(
 
 
 def _bound(table: Table, view: str, connection: Backend) -> ibis.Table:
-    """The view as `connection.table` gives it, which would ask DuckDB what the contract tells."""
+    """The view as `connection.table` gives it, which would ask DuckDB what the contract says."""
     schema = ibis.schema({column.name: ibis_type(column) for column in table.columns})
     return operations.DatabaseTable(view, schema=schema, source=connection).to_expr()
 
@@ -190,8 +190,8 @@ def _verify_values(
         if value is not None:
             raise SnapshotError(
                 f"snapshot {snapshot_id}, table {table.name}, column {cast.column.name}: "
-                f"the value {value!r} is no {duckdb_type(cast.column)}; mend it in the bank, then "
-                "export again"
+                f"the value {value!r} is no {duckdb_type(cast.column)}; correct it in the bank, "
+                "then export again"
             )
 
 

@@ -34,6 +34,7 @@ from loan_pipeline.export.packed import pack
 from loan_pipeline.release.accounts import write_accounts
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, with_outcome
+from loan_pipeline.training.known_ground import known_ranges
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.recipes import model_kind
 
@@ -130,6 +131,7 @@ def write_bundle(
         created_at=created,
         contract_version=facts.contract_version,
         features=_described(loans, trained),
+        known_ranges=known_ranges(trained, with_outcome(loans, facts.target)),
         as_of=origin.as_of,
         threshold=facts.threshold,
         training=Training(

@@ -11,7 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from loan_pipeline.bank.convert import BadColumn, Converter, contract_names, missing_columns
+from loan_pipeline.bank.convert import (
+    RENAMED,
+    BadColumn,
+    Converter,
+    contract_names,
+    missing_columns,
+)
 from loan_pipeline.bank.errors import BadRowsError, SourceError
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME, Table
 from loan_pipeline.sources.dump_sql import Create, DumpSyntaxError, Insert, rows_as_csv, statements
@@ -70,11 +76,13 @@ class DumpSource:
             batch = converter.convert(texts)
             if batch is not None:
                 yield batch
+            named = {RENAMED.get((table.name, name), name): name for name in texts}
+            key = texts[named[table.primary_key]]
             for column in converter.bad.values():
                 for position, _ in column.rows:
-                    if rows <= position < rows + len(texts[table.primary_key]):
-                        keys[position] = texts[table.primary_key][position - rows].as_py()
-            rows += len(texts[table.primary_key])
+                    if rows <= position < converter.rows:
+                        keys[position] = key[position - rows].as_py()
+            rows = converter.rows
         if converter.bad:
             raise BadRowsError(
                 [self._explained(table, column, keys) for column in converter.bad.values()]

@@ -6,8 +6,6 @@ Both are fitted on out-of-fold predictions of training loans, never on the loans
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 from loan_pipeline.training.inputs import FloatArray, IntArray
 
@@ -50,6 +48,8 @@ def fit_platt(scores: FloatArray, paid_off: IntArray) -> Platt:
         scores: uncalibrated probabilities of "paid off", shape [rows].
         paid_off: outcomes 1 and 0, shape [rows].
     """
+    from sklearn.linear_model import LogisticRegression  # Dagster's definitions load without it
+
     regression = LogisticRegression(C=_RIDGE_C).fit(_logit(scores)[:, None], paid_off)
     slope = float(regression.coef_[0, 0])
     if slope <= 0:  # the scores carry no information: answer the base rate rather than the reverse
@@ -77,6 +77,8 @@ def cross_fitted(
     Returns:
         probabilities and decisions (1 = "paid off"), both of shape [rows].
     """
+    from sklearn.model_selection import StratifiedKFold
+
     probabilities = np.empty(len(scores))
     decisions = np.empty(len(scores), dtype=np.int64)
     rarer = int(min(np.sum(paid_off == 0), np.sum(paid_off == 1)))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from loan_pipeline.contracts.bundle import AUTOGLUON
 from loan_pipeline.contracts.features import (
     Feature,
     FeatureSet,
@@ -19,7 +20,8 @@ from loan_pipeline.contracts.features import (
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, Target, model_inputs
-from loan_pipeline.training.recipes import Recipe
+from loan_pipeline.training.monotone import falling_with_amount
+from loan_pipeline.training.recipes import Recipe, model_kind
 from loan_pipeline.training.silence import silence_libraries
 
 if TYPE_CHECKING:
@@ -97,6 +99,11 @@ class TrainedPredictor:
 
     def predict_proba_of_inputs(self, inputs: pd.DataFrame) -> FloatArray:
         """The same for encoded inputs, as `model_inputs` makes them."""
+        if model_kind(self.recipe) == AUTOGLUON:
+            return falling_with_amount(self._probabilities, inputs)
+        return self._probabilities(inputs)
+
+    def _probabilities(self, inputs: pd.DataFrame) -> FloatArray:
         return self.calibration.apply(self._scores(inputs))
 
     def scores_by_model(self, loans: pd.DataFrame) -> dict[str, FloatArray]:

@@ -21,6 +21,8 @@ def silence_libraries() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # scikit-learn's threads empty the filters of the whole process for moments.
+        warnings.showwarning = _drop
         for logger, level in zip(loggers, _LEVELS.values(), strict=True):
             logger.setLevel(level)
         try:
@@ -28,3 +30,7 @@ def silence_libraries() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def _drop(*_warning: object, **_more: object) -> None:
+    pass

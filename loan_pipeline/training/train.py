@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
 _LABEL = "paid_off"
+# Made from tables that a bank may do without: it has no permanent orders, say.
+_OPTIONAL = frozenset({"order_amount_mean_czk"})
 
 logger = logging.getLogger("loan_pipeline")
 
@@ -124,7 +126,9 @@ def train_predictor(
 
 def _require_values(inputs: pd.DataFrame, feature_set: FeatureSet) -> None:
     """Refuse a feature that no loan has; one that all loans share the models ignore."""
-    empty = [str(name) for name in inputs.columns if inputs[name].isna().all()]
+    empty = [
+        str(name) for name in inputs.columns if inputs[name].isna().all() and name not in _OPTIONAL
+    ]
     if empty:
         raise UnsuitableLoans(
             f"of the {feature_set} features, no loan has a value of {', '.join(empty)}: the "

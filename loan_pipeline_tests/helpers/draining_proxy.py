@@ -93,7 +93,7 @@ class DrainingProxy:
 
 def _is_ready(port: int) -> bool:
     try:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=1)) as server:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=3)) as server:
             server.request("GET", "/readyz")
             return server.getresponse().status == 200
     except OSError:

@@ -128,9 +128,9 @@ def awkward_rows() -> pa.RecordBatch:
     """Districts whose names hold what separates, quotes and escapes."""
     texts = ['a"b', "a,b", "a\tb", "a\nb", "a\r\nb", "\r", "\\N", "a\\", "NULL", "'; --", "kůň 🏦"]
     row = {name: Decimal(0) for name in ("A10", "A12", "A13")} | {"A3": ' "," '}
-    rows = [
-        {f"A{n}": n for n in range(4, 17)} | row | {"district_id": key, "A2": text}
+    rows: list[dict[str, object]] = [
+        {**{f"A{n}": n for n in range(4, 17)}, **row, "district_id": key, "A2": text}
         for key, text in enumerate(texts, start=1)
     ]
-    rows[3]["A12"] = rows[3]["A15"] = None
+    rows[3] |= {"A12": None, "A15": None}
     return pa.RecordBatch.from_pylist(rows, schema=arrow_schema(TABLES[0]))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from loan_pipeline.defs.jobs import fill_ops
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 
 BIN = Path(sys.executable).parent
@@ -81,11 +82,11 @@ def leaks(text: bytes) -> list[str]:
 
 def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
     """Fill the bank through Dagster, with a run's configuration as the UI sends it."""
-    config = {"ops": {"raw_tables": {"config": {"source": source}}}}
+    config = {"ops": fill_ops(source)}
     home = shell.run("loan-pipeline", "dagster-home").strip()
     return shell.run(
         *("dagster", "asset", "materialize", "-m", "loan_pipeline.definitions"),
-        *("--select", 'key:"raw/loan"', "--config-json", json.dumps(config)),
+        *("--select", 'key:"bank"', "--config-json", json.dumps(config)),
         succeeds=succeeds,
         DAGSTER_HOME=home,
     )

@@ -20,6 +20,8 @@ LAYERS = [
     "run",
     "definitions",
     "defs",
+    "alerts",
+    "monitoring",
     "load_loans",
     "release",
     "evaluation",

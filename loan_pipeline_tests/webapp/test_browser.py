@@ -95,7 +95,7 @@ def test_account_and_payment_are_shown_while_typing(visit):
     with visit() as page:
         page.goto("/")
         page.get_by_label("Account", exact=True).press_sequentially("1787")
-        expect(page.locator("#account-found")).to_contain_text("Account 1787: held for")
+        expect(page.locator("#account-found")).to_contain_text("Account 1787: how often statements")
         page.get_by_label("Account", exact=True).fill("99")
         expect(page.locator("#account-found")).to_have_text("Account 99 is not known.")
         page.get_by_label("Amount of the loan").fill("96000")

@@ -152,17 +152,23 @@ def test_answers_from_many_threads_are_all_recorded(app, released):
     assert len(rows_of(released)) == 200
 
 
-def test_answers_older_than_the_log_keeps_are_removed(released, make_app):
+@pytest.mark.parametrize("shipped", [True, False])
+def test_answers_older_than_the_log_keeps_are_removed_once_they_are_shipped(
+    released, make_app, shipped
+):
     app = make_app(released)
-    client = app.test_client()
+    client, state = app.test_client(), app.extensions["loan_pipeline"]
+    state.shipper.stop()
     client.post(URL, json=BODY)
-    app.extensions["loan_pipeline"].predictions.close()
+    if shipped:
+        state.shipper.ship_now()
+    state.predictions.close()
     with sqlite3.connect(released / PREDICTION_LOG_FILE) as connection:
         connection.execute("UPDATE predictions SET answered_at = '2020-01-01T00:00:00+00:00'")
     connection.close()
     client.post(URL, json=BODY)
-    (row,) = rows_of(released)
-    assert row["answered_at"] > "2020-01-01"
+    kept = [row["answered_at"] > "2021" for row in rows_of(released)]
+    assert kept == ([True] if shipped else [False, True])
 
 
 def test_processes_without_a_configured_key_agree_on_one_that_others_cannot_read(tmp_path):

@@ -49,6 +49,16 @@ def test_an_account_is_answered_with_probability_reasons_and_other_terms(client)
     assert page.text.count('<td class="points') >= 6
 
 
+def test_amounts_are_labelled_in_the_banks_currency(released, make_app):
+    client = make_app(released, currency="EUR").test_client()
+    pages = [client.post("/", data=ACCOUNT)]
+    pages += [client.get(path) for path in ("/", "/application", "/model", "/history")]
+    for page in pages:
+        assert "CZK" not in page.text, page.request.path
+    assert "96,000 EUR over 24 months" in text_of(pages[0])
+    assert "Unit: EUR." in client.get("/api/v1/openapi.json").text
+
+
 def test_page_and_api_answer_alike(client):
     page = client.post("/", data=ACCOUNT)
     answer = client.post(
@@ -120,7 +130,8 @@ def test_what_is_typed_is_never_markup(client):
 
 def test_the_form_looks_an_account_up(client):
     assert client.get("/accounts/1").json["known"] is True
-    assert "statements monthly" in client.get("/accounts/1").json["text"]
+    text = client.get("/accounts/1").json["text"]
+    assert text.startswith("Account 1: how often statements are issued: monthly; credit card: ")
     assert client.get("/accounts/99").json == {
         "known": False,
         "text": "Account 99 is not known.",

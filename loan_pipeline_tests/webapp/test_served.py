@@ -97,7 +97,7 @@ def test_releases_swapped_under_load_fail_no_request(released, serve):
 
 
 def test_behind_a_draining_proxy_no_request_fails_when_a_server_stops(released, serve):
-    servers = [serve(released, LOAN_WEB_DRAIN_SECONDS="1") for _ in range(2)]
+    servers = [serve(released, LOAN_WEB_DRAIN_SECONDS="2") for _ in range(2)]
     with DrainingProxy([server.port for server in servers]) as proxy:
         load = Load(proxy.port, connections=4)
         wait_for(lambda: sum(load.answers.values()) > 200)
@@ -125,22 +125,16 @@ def test_a_server_about_to_stop_says_so_and_still_answers(released, serve):
 
 
 def test_a_request_under_way_is_answered_before_the_server_stops(released, serve):
-    server = serve(released)
+    server = serve(released, LOAN_WEB_DRAIN_SECONDS="0.3")
     wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
     lines = "account_id,amount,duration\n" + "1,96000,24\n" * 10_000
-    answers = []
-
-    def ask() -> None:
-        url = f"{server.url}{URL}/batch"
-        answers.append(httpx.post(url, content=lines, headers={"Content-Type": "text/csv"}))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    time.sleep(0.1)
-    assert server.stop() == 0
-    thread.join(timeout=30)
-    assert answers[0].status_code == 200
-    assert answers[0].text.count("\n") == 10_001
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as client:
+        client.request("POST", f"{URL}/batch", lines, {"Content-Type": "text/csv"})
+        server.process.send_signal(signal.SIGTERM)
+        answer = client.getresponse()
+        assert answer.status == 200
+        assert answer.read().count(b"\n") == 10_001
+    assert server.process.wait(timeout=40) == 0
 
 
 def test_a_second_signal_ends_the_server_at_once(released, serve):

@@ -5,6 +5,7 @@ import json
 import orjson
 from flask import Blueprint, Response, abort, request
 
+from loan_pipeline.contracts.currency import in_currency
 from webapp.api.answers import prediction_answer
 from webapp.api.json_text import NotJson, parse_json
 from webapp.api.openapi import description
@@ -25,8 +26,9 @@ JSON_LINES = ("application/x-ndjson", "application/jsonl")
 @api.get("/openapi.json")
 def openapi() -> Response:
     """The API's description."""
-    text = json.dumps(description(with_keys=bool(app_state().settings.web_api_keys)))
-    return Response(text, mimetype="application/json")
+    settings = app_state().settings
+    text = json.dumps(description(with_keys=bool(settings.web_api_keys)))
+    return Response(in_currency(text, settings.currency), mimetype="application/json")
 
 
 @api.post("/predictions")

@@ -4,9 +4,10 @@ import secrets
 
 from flask import Blueprint, Response, jsonify, render_template, request, session
 
-from loan_pipeline.contracts.features import APPLICATION_FEATURES, FEATURES_BY_NAME
+from loan_pipeline.contracts.currency import in_currency
+from loan_pipeline.contracts.features import FEATURES_BY_NAME
 from loan_pipeline.scoring.requests import InputRejected, UnknownAccount
-from loan_pipeline.scoring.text import code_label
+from loan_pipeline.scoring.text import reason_text
 from webapp.app_state import app_state
 from webapp.pages.forms import AccountForm, ApplicationForm, RequestForm
 from webapp.score_requests import feature_set_for, other_terms, score
@@ -15,7 +16,8 @@ pages = Blueprint("pages", __name__)
 
 Page = str | tuple[str, int]
 _UNPROCESSABLE = 422
-_DAYS_PER_YEAR = 365.25
+# Of those that the model has: what lets a clerk see whether it is the account that was meant.
+_SHOWN_OF_ACCOUNT = ("statement_frequency", "card_type", "balance_last_czk")
 
 
 @pages.route("/", methods=["GET", "POST"])
@@ -30,8 +32,8 @@ def by_application() -> Page:
     """The form by the application's own fields, and its answer."""
     manifest = app_state().models.scorer("application").manifest
     reference = {
-        feature.name: feature.decode(known.baseline)
-        for feature, known in zip(APPLICATION_FEATURES, manifest.features, strict=True)
+        known.name: FEATURES_BY_NAME[known.name].decode(known.baseline)
+        for known in manifest.features
         if known.baseline is not None
     }
     form = ApplicationForm()
@@ -87,8 +89,7 @@ def account(account_id: int) -> Response:
         found = scorer.account_features(account_id)
     except (UnknownAccount, OverflowError):
         return jsonify(known=False, text=f"Account {account_id} is not known.")
-    years = found["account_age_days"] / _DAYS_PER_YEAR
-    code = FEATURES_BY_NAME["statement_frequency"].decode(found["statement_frequency"])
-    frequency = code_label(str(code))
-    text = f"Account {account_id}: held for {years:.1f} years, statements {frequency}."
-    return jsonify(known=True, text=text)
+    features = (FEATURES_BY_NAME[name] for name in _SHOWN_OF_ACCOUNT if name in found)
+    facts = (reason_text(feature, feature.decode(found[feature.name])) for feature in features)
+    text = in_currency("; ".join(facts), app_state().settings.currency)
+    return jsonify(known=True, text=f"Account {account_id}: {text}.")

@@ -50,6 +50,11 @@ class Metrics:
         self.lost = Counter(
             "loan_prediction_log_lost", "Answers given but not recorded.", registry=registry
         )
+        self.unshipped = Gauge(
+            "loan_prediction_log_unshipped",
+            "Recorded answers that are not in the lake yet.",
+            registry=registry,
+        )
         self._versions: dict[FeatureSet, str] = {}
 
     def prediction_answered(self, prediction: Prediction) -> None:

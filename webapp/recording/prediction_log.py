@@ -21,6 +21,7 @@ import orjson
 from loan_pipeline.contracts.prediction_log import (
     ADD_MISSING_COLUMNS,
     CREATE_PREDICTION_LOG,
+    DELETE_OLD_ROWS,
     IDENTIFY_OLD_ROWS,
 )
 from loan_pipeline.errors import LoanPipelineError
@@ -78,7 +79,7 @@ class PredictionLog:
 
     Args:
         path: the SQLite file; made when the first answer is written.
-        keep_days: older answers are removed when the log is opened.
+        keep_days: older answers that were shipped are removed when the log is opened.
         required: whether an answer that cannot be recorded is refused.
         on_loss: called with the number of answers that were given all the same.
     """
@@ -168,7 +169,7 @@ class PredictionLog:
             _add_missing_columns(connection)
             oldest = (datetime.now(UTC) - self._keep).isoformat()
             with connection:
-                connection.execute("DELETE FROM predictions WHERE answered_at < ?", (oldest,))
+                connection.execute(DELETE_OLD_ROWS, (oldest,))
         except sqlite3.Error:
             connection.close()
             raise

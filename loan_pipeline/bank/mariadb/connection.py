@@ -28,14 +28,14 @@ _TOO_MANY_CONNECTIONS, _SHUTTING_DOWN, _KILLED = 1040, ER.SERVER_SHUTDOWN, 1927
 _LOST = frozenset({0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, _SHUTTING_DOWN, _KILLED})
 _TRANSIENT = _LOST | {CR.CR_CONN_HOST_ERROR, _TOO_MANY_CONNECTIONS}
 
-_WAYS_OUT = {
+_HINTS = {
     ER.ACCESS_DENIED_ERROR: "Check user and password in the database URL.",
     ER.DBACCESS_DENIED_ERROR: "Grant the user rights on the database, or name another one.",
     ER.TABLEACCESS_DENIED_ERROR: "Grant the user rights on the table.",
     ER.BAD_DB_ERROR: "Create the database, or correct its name in the URL.",
     ER.LOCK_WAIT_TIMEOUT: "Somebody else holds the tables: try again when they are done.",
-    ER.RECORD_FILE_FULL: "Make room on the server, then try again.",
-    ER.DISK_FULL: "Make room on the server, then try again.",
+    ER.RECORD_FILE_FULL: "Free space on the server, then try again.",
+    ER.DISK_FULL: "Free space on the server, then try again.",
     ER.NO_SUCH_TABLE: "Fill the bank (--source), or check the database's name.",
     CR.CR_SSL_CONNECTION_ERROR: (
         "TLS was asked for, so nothing was sent. Switch TLS on in the server, or take the ssl "
@@ -102,9 +102,9 @@ def _connect_once(address: Address, endpoint: tuple[str, int], *, local_infile: 
         defer_connect=True,
     )
     sock = _socket(address, endpoint)
-    # The greeting must come in time too. TLS takes the socket over, so the timer holds a twin.
-    with sock.dup() as twin:
-        timer = threading.Timer(address.connect_seconds, _hang_up, [twin])
+    # The greeting must come in time too. TLS takes the socket over, so the timer holds a copy.
+    with sock.dup() as copy:
+        timer = threading.Timer(address.connect_seconds, _hang_up, [copy])
         timer.start()
         try:
             connection.connect(sock)
@@ -136,7 +136,7 @@ def _socket(address: Address, endpoint: tuple[str, int]) -> socket.socket:
 
 
 def _notice_silence(sock: socket.socket) -> None:
-    """Have the system end a connection whose other side is gone, which queries cannot tell."""
+    """Have the system end a connection whose other side is gone, which queries cannot notice."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
@@ -192,5 +192,5 @@ def in_words(error: BaseException, address: Address) -> BankError:
             f"The connection to {address.name} was lost ({text or 'closed'}). "
             "Nothing half done remains; try again when the server is back."
         )
-    way_out = _WAYS_OUT.get(code, "")
-    return BankError(f"{address.name} answered with error {code}: {text}. {way_out}".rstrip())
+    hint = _HINTS.get(code, "")
+    return BankError(f"{address.name} answered with error {code}: {text}. {hint}".rstrip())

@@ -15,7 +15,7 @@ from loan_pipeline.bank.arrow import arrow_schema
 from loan_pipeline.bank.convert import Converter
 from loan_pipeline.bank.errors import BankError
 from loan_pipeline.bank.mariadb.connection import Connection
-from loan_pipeline.contracts.column_types import may_hold
+from loan_pipeline.contracts.column_types import may_hold, type_name
 from loan_pipeline.contracts.tables import Table
 
 _PAGE_ROWS = 20_000
@@ -129,7 +129,7 @@ class MariaDBReader:
         cells = []
         for name in table.column_names:
             cell = f'"{name}"'
-            if _without_size(types[name]) not in _PLAIN_TYPES:
+            if type_name(types[name]) not in _PLAIN_TYPES:
                 cell = f"CONCAT('\"', REPLACE({cell}, '\"', '\"\"'), '\"')"
             cells.append(f"IFNULL({cell}, '')")
         return f"CONCAT_WS(',', {', '.join(cells)})"
@@ -165,10 +165,6 @@ class MariaDBReader:
                     f"{bad.wanted} ({shown}). Correct the rows."
                 )
         return batch
-
-
-def _without_size(database_type: str) -> str:
-    return database_type.partition("(")[0].partition(" ")[0]
 
 
 def _in_order(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -54,7 +54,7 @@ def open_tunnel(bastion: str | None, host: str, port: int) -> Iterator[tuple[str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for us; we close the tunnel after our last words
+        start_new_session=True,  # Ctrl-C is for us; we close the tunnel ourselves
     ) as process:
         try:
             _wait_until_ready(process, bastion)
@@ -72,7 +72,7 @@ def _ssh_arguments(bastion: str) -> list[str]:
     if shutil.which("ssh") is None:
         raise BankUnreachable("LOAN_BASTION needs the OpenSSH client: install ssh.")
     options = {
-        "BatchMode": "yes",  # nobody is there to answer questions
+        "BatchMode": "yes",  # no person is there to answer questions
         "ExitOnForwardFailure": "yes",
         "ConnectTimeout": "10",
         "ServerAliveInterval": "15",

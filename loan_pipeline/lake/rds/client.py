@@ -29,7 +29,7 @@ _PASSING = {
 _TRIES = 12
 _LONGEST_PAUSE_SECONDS = 60.0
 
-_WAY_OUT = {
+_HINTS = {
     "AccessDenied": "allow the action in the policy of the role that runs the pipeline",
     "AccessDeniedException": "allow the action in the policy of the role that runs the pipeline",
     "DBInstanceNotFound": "set LOAN_RDS_INSTANCE to the name of an instance in this region",
@@ -146,7 +146,7 @@ def _code(error: BotoCoreError | ClientError) -> str:
 
 def _told(method: str, error: BotoCoreError | ClientError) -> RdsError:
     code = _code(error)
-    way_out = _WAY_OUT.get(code, "see the AWS documentation of the call")
+    hint = _HINTS.get(code, "see the AWS documentation of the call")
     if not code:
-        way_out = "check the AWS credentials, AWS_REGION, and that RDS can be reached"
-    return RdsError(f"RDS {method} failed: {error}. Way out: {way_out}", code)
+        hint = "check the AWS credentials, AWS_REGION, and that RDS can be reached"
+    return RdsError(f"RDS {method} failed: {error}. What to do: {hint}", code)

@@ -45,7 +45,7 @@ class DbSnapshots:
         self._poll_seconds = poll_seconds
 
     def named(self, name: str) -> DbSnapshot:
-        """The DB snapshot called `name`, whoever made it; RdsError where there is none."""
+        """The DB snapshot called `name`, of any maker; RdsError where there is none."""
         kind = _KINDS.get(name.partition(":")[0]) if ":" in name else None
         types = {"SnapshotType": kind} if kind else {}
         found = self._rds.call("describe_db_snapshots", DBSnapshotIdentifier=name, **types)
@@ -67,7 +67,7 @@ class DbSnapshots:
         return sorted(found, key=lambda s: str(s["DBSnapshotIdentifier"]), reverse=True)
 
     def own_to_take_over(self, used_arns: set[str]) -> DbSnapshot | None:
-        """The newest of ours that a killed run made and nobody started to export yet."""
+        """The newest of ours that a killed run made and that was not exported yet."""
         for snapshot in self.own():
             name = str(snapshot["DBSnapshotIdentifier"])
             if (

@@ -1,6 +1,6 @@
 """What an RDS export leaves in the store, verified and published as a snapshot of ours.
 
-It works on the files alone, whoever exported them. Asking RDS for an export belongs to `rds`.
+It works on the files alone, of any exporter. Asking RDS for an export belongs to `rds`.
 """
 
 import json
@@ -81,7 +81,7 @@ def adopt_export(store: Store, export_id: str, *, bank: str | None = None) -> Sn
     Args:
         store: the store whose prefix RDS exported into.
         export_id: the export task's identifier, which is the folder's name.
-        bank: what was exported, for the manifest; RDS's record tells where it is None.
+        bank: what was exported, for the manifest; from RDS's record where it is None.
 
     Raises:
         SnapshotError: a table is missing, skipped or unfinished, or a value does not cast. The
@@ -122,7 +122,7 @@ def _verified(store: Store, export_id: str, bank: str | None) -> SnapshotManifes
 
 
 def _tables(store: Store, export_id: str) -> dict[str, SnapshotTable]:
-    """The files of each table, with the rows that their footers tell."""
+    """The files of each table, with the rows that their footers count."""
     folder = folder_of(export_id)
     sizes = store.sizes(folder)
     statuses = _table_statuses(store, export_id, sizes)
@@ -134,7 +134,7 @@ def _tables(store: Store, export_id: str) -> dict[str, SnapshotTable]:
             raise SnapshotError(
                 f"export {export_id}: RDS {'skipped' if status is None else 'did not finish'} "
                 f"table {database}.{table.name} ({status or 'not in its record'}): read the "
-                "export task's warning, mend the cause, and export again"
+                "export task's warning, fix the cause, and export again"
             )
         prefix = f"{folder}/{database}/{database}.{table.name}/"
         keys = [key for key in sizes if key.startswith(prefix) and key.endswith(".parquet")]

@@ -1,6 +1,6 @@
 """Which loans are not paid off: near-rules for a few, a hidden reserve against the payment for all.
 
-Whoever shares the account with a second client pays; whoever has overdrawn it hardly ever does.
+Owners who share the account with a second client pay; those who overdrew it hardly ever do.
 """
 
 from dataclasses import dataclass

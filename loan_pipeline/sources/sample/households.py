@@ -1,4 +1,4 @@
-"""Who holds the accounts: people, income, and the solvency that nobody sees.
+"""Who holds the accounts: people, income, and the solvency that no table shows.
 
 Solvency is what the whole bank turns on: it shows in the balances kept, in the regularity of the
 income and, with the terms of a loan, in whether the loan is paid off.
@@ -71,7 +71,7 @@ def make_households(
     local = (districts.salary[district] / 9_000) ** 0.5
     income = level * local * np.exp(spread * rng.standard_normal(n) + 0.06 * solvency)
     income = income.clip(2_500, 75_000).round()
-    # Whoever earns more does not keep more in proportion.
+    # Higher incomes do not keep more in proportion.
     reserve = np.exp(-0.8 + 0.75 * solvency + 0.1 * rng.standard_normal(n))
     reserve = (reserve * (income / 20_000) ** -0.5).clip(0.02, 0.8)
     cushion = np.exp(0.3 - 0.4 * solvency + 0.6 * rng.standard_normal(n)).clip(0.3, 3)

@@ -97,7 +97,7 @@ def _close(book: _Book, before: Integers, fee: Integers, age: Integers, next_fir
     mean = (np.maximum(before, 0) + np.maximum(book.balance, 0)) / 2
     interest = (mean * (_YEARLY_INTEREST / 12)).astype(np.int64)
     book.book(last_day, Booking.INTEREST, interest)
-    # A fee alone pushes nobody below zero.
+    # A fee alone brings no balance below zero.
     charged = (age >= _MONTHS_WITHOUT_FEE) & ((book.balance >= fee) | (book.balance < 0))
     penalty = np.ceil(-book.lowest * _PENALTY_SHARE).astype(np.int64)
     book.book(last_day, Booking.FEE, -fee * charged)

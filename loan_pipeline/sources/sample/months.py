@@ -152,7 +152,7 @@ class _Plan:
         day = (habits.income_day - 1 - np.arange(n) % 4) * short
         for _ in range(2):  # a bank's counter hands out only so much at once
             self._add(Booking.CASH_OUT, day, share=1.0, floor=np.minimum(floor, reserve))
-        # Whoever overdraws does so in full, after the bills.
+        # Overdrawn accounts are overdrawn in full, after the bills.
         day = rng.integers(17, 28, n) * self._overdraws
         self._add(Booking.CASH_OUT, day, share=1.0, floor=floor)
         by_card = (habits.card_from <= self._month) & (rng.random(n) < 0.66)

@@ -33,7 +33,7 @@ def write_pkdd(source: Source, out: Path) -> None:
     except OSError as error:
         raise BankError(
             f"The sample bank cannot be written to {out}: {error.strerror or error}. "
-            "Choose another folder or make room, then write it again."
+            "Choose another folder or free space, then write it again."
         ) from error
 
 

@@ -109,10 +109,12 @@ def _order_amounts(size: Floats, largest: Floats, rng: np.random.Generator) -> I
 
 def make_cards(sizes: ChunkSizes, homes: Households, rng: np.random.Generator) -> Cards:
     """Cards of the sounder households a little more often; the youngest get junior cards."""
-    room = (LAST_DAY - np.timedelta64(2, "D") - homes.opened).astype(np.int64) - _CARD_NOT_BEFORE
+    days_left = (LAST_DAY - np.timedelta64(2, "D") - homes.opened).astype(
+        np.int64
+    ) - _CARD_NOT_BEFORE
     weight = np.exp(0.25 * homes.solvency)
     account = np.sort(rng.choice(len(homes), sizes.cards, replace=False, p=weight / weight.sum()))
-    wait = _CARD_NOT_BEFORE + room[account] * rng.beta(1.6, 1.0, len(account))
+    wait = _CARD_NOT_BEFORE + days_left[account] * rng.beta(1.6, 1.0, len(account))
     issued = homes.opened[account] + wait.astype("timedelta64[D]")
     years = (issued - homes.owner_birth[account]).astype(np.int64) / 365.25
     level = np.ones(len(account), dtype=np.int64)

@@ -16,7 +16,7 @@ from loan_pipeline.bank.mariadb.address import Address, parse_address
 from loan_pipeline.bank.mariadb.connection import connected
 from loan_pipeline.bank.mariadb.database import MariaDBBank
 from loan_pipeline.bank.protocol import Source
-from loan_pipeline.contracts.tables import TRANS, Table
+from loan_pipeline.contracts.tables import TABLES, TRANS, Table
 from loan_pipeline.quality.tables import violations
 from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers import tiny_bank
@@ -89,7 +89,7 @@ def test_a_server_that_is_not_there_is_tried_again_then_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(connection_module.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     with pytest.raises(BankUnreachable, match=r"127.0.0.1:1 .*refused.*attempts: 4"):
         MariaDBBank(parse_address("mysql://u:p@127.0.0.1:1/financial")).exists()
     assert pauses == [0.5, 1.0, 2.0]
@@ -142,7 +142,7 @@ def test_a_missing_table_and_a_missing_column_are_named(
             bank.reading() as reader,
             pytest.raises(BankError, match="loan lacks columns duration"),
         ):
-            reader.batches(next(t for t in tiny_bank.TABLES if t.name == "loan")).read_all()
+            reader.batches(next(t for t in TABLES if t.name == "loan")).read_all()
         cursor.execute("SET foreign_key_checks = 0")
         cursor.execute("DROP TABLE card, account")
     with pytest.raises(BankError, match=r"financial\.account' doesn't exist"):
@@ -215,7 +215,7 @@ def test_a_server_killed_in_a_read_is_told_and_the_next_read_succeeds(
 
 def test_a_full_disk_leaves_the_old_bank(bank: MariaDBBank, good: Source) -> None:
     before = contents(bank)
-    with pytest.raises(BankError, match=r"is full.*Make room"):
+    with pytest.raises(BankError, match=r"is full.*Free space"):
         bank.fill(open_source("sample:scale=0.5,seed=1"))
     assert_as_before(bank, before)
     assert bank.filled_from() == good.name

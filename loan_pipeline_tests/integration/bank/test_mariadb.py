@@ -68,7 +68,7 @@ def test_a_bank_that_nobody_filled_does_not_exist(bank: Bank) -> None:
         bank.row_counts()
 
 
-def test_the_schema_is_the_public_copys(
+def test_the_schema_is_the_contracts(
     bank: Bank, good: Source, mariadb_server: MariaDBServer
 ) -> None:
     bank.fill(good)
@@ -78,7 +78,7 @@ def test_the_schema_is_the_public_copys(
         assert {name for (name,) in cursor.fetchall()} == {*TABLES_BY_NAME, "_filled_from"}
         cursor.execute("SHOW CREATE TABLE `order`")
         ddl = cursor.fetchone()[1]
-        assert "`amount` decimal(6,1) NOT NULL" in ddl
+        assert "`amount` decimal(15,2) NOT NULL" in ddl
         assert "PRIMARY KEY (`order_id`)" in ddl
         assert "FOREIGN KEY (`account_id`) REFERENCES `account` (`account_id`)" in ddl
         with pytest.raises(pymysql.IntegrityError, match="foreign key constraint fails"):
@@ -241,6 +241,7 @@ def test_a_foreign_schema_is_read_as_the_contract_and_its_faults_are_reported(
     assert sorted(str(found) for found in violations(bank)) == [
         "client.birth_date is empty: 2 rows (client_id 1: None, client_id 2: None)",
         "disp.type the column is missing",
+        "loan.account_id has no transaction before the loan was granted: 1 row (loan_id 10)",
         "loan.account_id refers to no row of account: 1 row (loan_id 10: 99)",
         "loan.loan_id is not unique: 1 row (2 x 11)",
         "loan.status is not a known code (known: A, B, C, D): 1 row (1 x 'a')",

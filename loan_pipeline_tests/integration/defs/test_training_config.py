@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,6 +20,7 @@ from loan_pipeline.run import RunFailedError, RunSummary, run_pipeline, summary_
 from loan_pipeline.settings import Settings
 from loan_pipeline.training import recipes
 from loan_pipeline.training.predictor_store import list_predictors, open_predictor
+from loan_pipeline_tests.helpers.packed_models import FEW
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -30,9 +31,8 @@ PREDICTOR, METRICS = predictor_key("application"), metrics_key("application")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DAGSTER_HOME", raising=False)
-        # The real one takes minutes, and the gate demands that more debt never helps.
-        monotone = replace(recipes.PUBLISHED, members=recipes.QUICK.members[:1])
-        patch.setattr(recipes, "RECIPES", (recipes.DEFAULT, monotone, recipes.QUICK))
+        # The real one takes minutes.
+        patch.setattr(recipes, "RECIPES", (recipes.DEFAULT, FEW, recipes.QUICK))
         yield Settings(home=tmp_path_factory.mktemp("home"))
 
 
@@ -122,3 +122,27 @@ def test_the_out_of_time_test_begins_on_the_configured_day(
     reported = measured.report["out_of_time"]
     assert reported["trained_until"] < day == reported["tested_from"]
     assert set(measured.loan_ids) > set(by_default.loan_ids)
+
+
+def test_a_recipe_of_ones_own_trains_both_predictors_and_is_released_like_any_other(
+    settings: Settings, summary: RunSummary
+) -> None:
+    assert summary
+    own = {"LOGXT": {"n_estimators": 40, "bootstrap": False}}
+    _, measured = _trained(settings, hyperparameters=own, time_limit=300.0)
+    assert measured.report["recipe"] == "own"
+    names = {row["model"].split("_")[0] for row in measured.report["leaderboard"]}
+    assert names == {"LogScaleExtraTrees", "WeightedEnsemble"}, "of the holdout predictor"
+
+
+def test_hyperparameters_that_autogluon_would_not_take_stop_the_run_before_it_fills_the_bank(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.json").write_text('{"LGBM": {}}')
+    answer = _invoke(
+        f"run --source sample --hyperparameters {tmp_path / 'own.json'}",
+        {"LOAN_HOME": str(tmp_path / "home")},
+    )
+    assert answer.exit_code == 1
+    assert "'LGBM' is no key of a model" in answer.output
+    assert not (tmp_path / "home" / "bank.duckdb").exists()

@@ -32,7 +32,8 @@ class Pauses:
     """Counts pauses instead of waiting, and may end the run in one of them."""
 
     def __init__(self, until: int | None = None, end: BaseException | None = None) -> None:
-        self.until, self.end, self.seconds = until, end, []
+        self.until, self.end = until, end
+        self.seconds: list[float] = []
 
     def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
@@ -55,8 +56,8 @@ def rds(store: S3Store) -> RdsStandIn:
     return RdsStandIn(BANK, write)
 
 
-def run(rds: RdsStandIn, store: S3Store, pauses: Pauses | None = None, **changes: object):  # type: ignore[no-untyped-def]
-    request = RdsExport(**{**vars(REQUEST), **changes})  # type: ignore[arg-type]
+def run(rds: RdsStandIn, store: S3Store, pauses: Pauses | None = None, **changes: object):
+    request = RdsExport(**{**vars(REQUEST), **changes})
     return export_rds(rds.client, store, request, tags={"run": "4711"}, pause=pauses or Pauses())
 
 
@@ -236,7 +237,7 @@ def test_a_lost_answer_makes_nothing_twice(rds: RdsStandIn, store: S3Store) -> N
 
 
 @pytest.mark.parametrize(
-    ("operation", "code", "way_out"),
+    ("operation", "code", "hint"),
     [
         ("DescribeDBSnapshots", "AccessDenied", "allow the action in the policy"),
         ("CreateDBSnapshot", "DBInstanceNotFound", "set LOAN_RDS_INSTANCE"),
@@ -246,11 +247,11 @@ def test_a_lost_answer_makes_nothing_twice(rds: RdsStandIn, store: S3Store) -> N
         ("StartExportTask", "InvalidS3BucketFault", "in the instance's own region"),
     ],
 )
-def test_a_refusal_tells_the_way_out(
-    rds: RdsStandIn, store: S3Store, operation: str, code: str, way_out: str
+def test_a_refusal_says_what_to_do(
+    rds: RdsStandIn, store: S3Store, operation: str, code: str, hint: str
 ) -> None:
     rds.refused = {operation: code}
-    with pytest.raises(RdsError, match=way_out) as caught:
+    with pytest.raises(RdsError, match=hint) as caught:
         run(rds, store)
     assert caught.value.code == code
 
@@ -354,7 +355,7 @@ def test_the_calls_go_over_the_wire_through_dagsters_resource(
         assert {"Key": "run", "Value": "4711"} in snapshot["TagList"]
 
 
-def test_rds_exports_to_s3_alone(tmp_path, rds: RdsStandIn, s3_url: str) -> None:  # type: ignore[no-untyped-def]
+def test_rds_exports_to_s3_alone(tmp_path, rds: RdsStandIn, s3_url: str) -> None:
     with pytest.raises(StoreError, match="set LOAN_LAKE_URL to s3://"):
         run(rds, open_store(tmp_path.as_uri()))
     with pytest.raises(StoreError, match="choose a prefix without :"):

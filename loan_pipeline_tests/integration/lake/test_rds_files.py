@@ -41,7 +41,7 @@ def place(store: FolderStore, export_id: str, bank: ArrowBank = BANK, **how: obj
     def write(key: str, data: bytes) -> None:
         store.write(f"snapshots/{export_id}/{key}", data)
 
-    write_export(bank, write, export_id, **how)  # type: ignore[arg-type]
+    write_export(bank, write, export_id, **how)
 
 
 def age(store: FolderStore, export_id: str, ago: timedelta) -> None:

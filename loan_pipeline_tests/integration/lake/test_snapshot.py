@@ -109,12 +109,12 @@ class BreakingBank(ArrowBank):
         super().__init__(bank.tables)
         self.error = error
 
-    def batches(self, table):  # type: ignore[no-untyped-def]
+    def batches(self, table):
         rows = super().batches(table)
         if table is not TRANS:
             return rows
 
-        def broken():  # type: ignore[no-untyped-def]
+        def broken():
             yield next(rows)
             if self.error:
                 raise self.error
@@ -148,19 +148,19 @@ def test_memory_does_not_grow_with_the_table_when_the_store_is_slow(
     every_row = pa.array(range(10_000))
 
     class Endless(ArrowBank):
-        def batches(self, table):  # type: ignore[no-untyped-def]
+        def batches(self, table):
             if table is not TRANS:
                 return super().batches(table)
             fresh = (batch for _ in range(40) for batch in rows.take(every_row).to_batches())
             return pa.RecordBatchReader.from_batches(rows.schema, fresh)
 
-        def row_count(self, table):  # type: ignore[no-untyped-def]
+        def row_count(self, table):
             return super().row_count(table) * (40 if table is TRANS else 1)
 
     held: list[int] = []
     write = type(folder).write
 
-    def slow(store, key, data):  # type: ignore[no-untyped-def]
+    def slow(store, key, data):
         held.append(pa.total_allocated_bytes())
         time.sleep(0.02)
         write(store, key, data)

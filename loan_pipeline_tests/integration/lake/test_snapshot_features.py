@@ -27,7 +27,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedBank:
     return filled
 
 
-def features(store: Store, snapshot) -> list[pa.Table]:  # type: ignore[no-untyped-def]
+def features(store: Store, snapshot) -> list[pa.Table]:
     # One thread adds the amounts of both in the same order, so that the last digits agree too.
     tables = open_snapshot(store, snapshot, ibis.duckdb.connect(threads=1))
     return [

@@ -11,6 +11,7 @@ import pytest
 
 from loan_pipeline.bank.embedded.database import EmbeddedBank
 from loan_pipeline.bank.errors import SourceError
+from loan_pipeline.bank.protocol import Sized
 from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME
 from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers import tiny_bank
@@ -239,7 +240,9 @@ def test_a_file_of_a_header_alone_is_an_empty_table(
 
 def test_the_number_of_rows_is_guessed_for_the_progress_bar(tmp_path: Path) -> None:
     folder = tiny_bank.write_files(tmp_path / "good")
-    assert open_source(str(folder)).expected_rows(TABLES_BY_NAME["trans"]) == 5
+    source = open_source(str(folder))
+    assert isinstance(source, Sized)
+    assert source.expected_rows(TABLES_BY_NAME["trans"]) == 5
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

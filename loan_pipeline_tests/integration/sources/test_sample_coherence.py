@@ -130,7 +130,7 @@ def test_no_account_breaks_the_rule_that(rule: str, bank: duckdb.DuckDBPyConnect
 def test_keys_are_unique_and_references_intact_over_several_chunks(table: Table) -> None:
     bank = sample_bank(1.02, 5)
     name, key = f'"{table.name}"', table.primary_key
-    rows, keys = bank.sql(f"SELECT count(*), count(DISTINCT {key}) FROM {name}").fetchone()
+    [(rows, keys)] = bank.sql(f"SELECT count(*), count(DISTINCT {key}) FROM {name}").fetchall()
     assert rows == keys
     for reference in table.foreign_keys:
         orphans = bank.sql(

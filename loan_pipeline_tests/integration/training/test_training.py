@@ -213,6 +213,8 @@ def test_a_released_bundle_scores_as_the_predictor_does(
         int(loan["account_id"]), float(loan["amount"]), int(loan["duration"])
     )
     assert answer.model_version == manifest.version
+    known = scorer.bundle.manifest.known_ranges
+    assert "payment_to_income" in {one.feature for one in known}
 
 
 def test_the_report_is_json_and_compares_with_baselines_and_subgroups(

@@ -61,6 +61,7 @@ def test_the_assets_are_the_stages_of_the_data(definitions: dg.Definitions) -> N
                 "snapshot",
             },
         }
+    released = {f"{name}/release" for name in FEATURE_SET_NAMES}
     assert _parents(definitions) == {
         "bank": set(),
         **{key: {"bank"} for key in RAW},
@@ -69,6 +70,15 @@ def test_the_assets_are_the_stages_of_the_data(definitions: dg.Definitions) -> N
         "loan_features": {"snapshot"},
         "account_features": {"snapshot"},
         **per_set,
+        "monitoring/requests": released,
+        "monitoring/drift": released,
+        "monitoring/performance": released | {"loan_features"},
+        "portfolio/scores": {
+            "behavioural/release",
+            "snapshot",
+            "loan_features",
+            "account_features",
+        },
     }
 
 
@@ -198,15 +208,70 @@ def test_tests_and_the_command_line_may_hand_in_a_resource_of_their_own(tmp_path
     assert loaded.resources["lake"] is lake
 
 
-def test_retraining_is_a_job_with_a_weekly_schedule_that_people_switch_on(
+def _steps(definitions: dg.Definitions, job: str) -> set[str]:
+    keys = definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+    return {key.to_user_string() for key in keys}
+
+
+def test_each_job_runs_what_its_name_says(definitions: dg.Definitions) -> None:
+    watching = {f"monitoring/{name}" for name in ("requests", "drift", "performance")}
+    everything = set(_parents(definitions)) - RAW
+    assert _steps(definitions, "whole_pipeline") == everything - watching
+    after = everything - watching - {"bank", "bank_report", "snapshot"}
+    assert _steps(definitions, "retraining") == after | {"snapshot"}
+    assert _steps(definitions, "training") == after
+    assert _steps(definitions, "monitoring") == watching
+    assert _steps(definitions, "portfolio") == {"portfolio/scores"}
+    assert _steps(definitions, "fill") == {"bank"}
+
+
+def test_every_job_ends_when_it_hangs(definitions: dg.Definitions) -> None:
+    for job in definitions.resolve_all_job_defs():
+        if not job.name.startswith("__"):
+            assert int(job.tags["dagster/max_runtime"]) > 0, job.name
+
+
+def test_schedules_and_sensors_are_off_until_switched_on(definitions: dg.Definitions) -> None:
+    for name in ("retraining_schedule", "monitoring_schedule"):
+        schedule = definitions.resolve_schedule_def(name)
+        assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    for name in ("exported_by_others", "retraining_needed", "alerts"):
+        sensor = definitions.resolve_sensor_def(name)
+        assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_settings_say_when_schedules_run_and_that_they_do_from_the_start(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        schedules="on",
+        retraining_cron="15 4 1 * *",
+        time_zone="Europe/Vienna",
+        alert_urls=(SecretStr("json://hook"),),
+    )
+    loaded = build_defs(settings)
+    schedule = loaded.resolve_schedule_def("retraining_schedule")
+    assert schedule.job.name == "retraining"
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 4 1 * *", "Europe/Vienna")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    for name in ("retraining_needed", "alerts"):
+        sensor = loaded.resolve_sensor_def(name)
+        assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_snapshot_and_releases_have_a_freshness_policy_and_every_asset_an_owner(
     definitions: dg.Definitions,
 ) -> None:
-    schedule = definitions.resolve_schedule_def("weekly_retraining")
-    assert schedule.job.name == "retraining"
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    steps = {
-        key.to_user_string()
-        for key in definitions.resolve_job_def("retraining").asset_layer.selected_asset_keys
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    fresh = {name for name, spec in specs.items() if spec.freshness_policy}
+    assert fresh == {"snapshot", *(f"{name}/release" for name in FEATURE_SET_NAMES)}
+    assert all(spec.owners for spec in specs.values())
+    assert all(spec.description for spec in specs.values())
+
+
+def test_the_bank_is_filled_and_read_by_one_step_at_a_time(definitions: dg.Definitions) -> None:
+    pools = {
+        node.name: node.definition.pool
+        for node in definitions.resolve_job_def("whole_pipeline").nodes
+        if isinstance(node.definition, dg.OpDefinition)
     }
-    assert "behavioural/release" in steps
-    assert not steps & RAW
+    assert {name for name, pool in pools.items() if pool == "bank"} == {"bank", "snapshot"}

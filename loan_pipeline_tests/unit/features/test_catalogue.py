@@ -41,7 +41,7 @@ def test_features_are_named_once_and_their_names_give_the_unit() -> None:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_says_what_it_is(feature) -> None:  # type: ignore[no-untyped-def]
+def test_a_feature_says_what_it_is(feature) -> None:
     assert feature.label
     assert feature.definition.endswith(".")
     assert feature.minimum < feature.maximum

@@ -76,7 +76,7 @@ def test_transactions_come_in_batches_of_one_chunk_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("scale", "seed"), [(0, 1), (0.001, 1), (float("nan"), 1), (float("inf"), 1), (1, -1)]
 )
-def test_an_impossible_bank_is_refused_with_the_way_out(scale: float, seed: int) -> None:
+def test_an_impossible_bank_is_refused_with_what_to_do(scale: float, seed: int) -> None:
     with pytest.raises(SourceError, match=r"at least 0\.01|non-negative"):
         SampleSource(scale, seed)
 
@@ -129,7 +129,7 @@ def test_a_write_that_fails_leaves_the_files_that_were_there(tmp_path: Path) -> 
 
     write_pkdd(SampleSource(0.01, seed=1), tmp_path)
     before = (tmp_path / "trans.asc").read_bytes()
-    with pytest.raises(BankError, match=r"No space left on device.*make room"):
+    with pytest.raises(BankError, match=r"No space left on device.*free space"):
         write_pkdd(Failing(0.01, seed=2), tmp_path)
     assert (tmp_path / "trans.asc").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == len(TABLES)

@@ -1,0 +1,1 @@
+"""What is watched after a release: requests, drift, performance, and the portfolio."""

@@ -1,0 +1,224 @@
+"""`deploy/dagster.yaml` at work: PostgreSQL by TLS, logs on S3, the services as deployed."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import dagster as dg
+import psycopg2
+import pytest
+from dagster_graphql import DagsterGraphQLClient
+
+from loan_pipeline_tests.helpers.cloudformation import ROOT
+from loan_pipeline_tests.helpers.postgres_server import postgres_programs, postgres_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+_BIN = Path(sys.executable).parent
+_DEFINITIONS = ROOT / "loan_pipeline_tests/helpers/small_definitions.py"
+_PATIENCE = 240  # seconds, for busy machines
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _until(happened: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, f"in vain waited for {what}"
+        time.sleep(0.3)
+
+
+class Deployment:
+    """Dagster's services of one deployment, their state in a PostgreSQL of their own."""
+
+    def __init__(self, folder: Path, postgres_url: str, s3: str, stack: ExitStack) -> None:
+        self.folder, self._stack = folder, stack
+        self.postgres_url = postgres_url
+        self.bucket = f"lake-{uuid4().hex[:12]}"
+        self.s3 = boto3.client("s3", endpoint_url=s3, region_name="eu-central-1",
+                               aws_access_key_id="t", aws_secret_access_key="t")  # fmt: skip
+        self.s3.create_bucket(
+            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        self.environment = {
+            "PATH": f"{_BIN}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+            "DAGSTER_HOME": str(folder / "home"),
+            "DAGSTER_POSTGRES_URL": postgres_url,
+            "DAGSTER_S3_BUCKET": self.bucket,
+            "DAGSTER_CODE_SERVER": "127.0.0.1",
+            "SCRATCH": str(folder),
+            "AWS_ENDPOINT_URL": s3,
+            "AWS_REGION": "eu-central-1",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "t",
+            "AWS_SECRET_ACCESS_KEY": "t",
+        }
+        self.code_port, self.web_port = _free_port(), _free_port()
+        workspace = (ROOT / "deploy/workspace.yaml").read_text()
+        assert "port: 4000" in workspace
+        self.workspace = folder / "workspace.yaml"
+        self.workspace.write_text(workspace.replace("port: 4000", f"port: {self.code_port}"))
+
+    def run(self, *command: str) -> str:
+        """A command through the image's entry point."""
+        done = subprocess.run(
+            ["sh", "deploy/start.sh", *command],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def start(self, name: str, *command: str) -> Path:
+        """A service through the image's entry point; gives its log."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["sh", "deploy/start.sh", *command],
+                cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+        def stop() -> None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+        self._stack.callback(stop)
+        return log
+
+    def runs(self, job: str, **tags: str) -> list[dg.DagsterRun]:
+        with self.instance() as instance:
+            return list(instance.get_runs(dg.RunsFilter(job_name=job, tags=tags)))
+
+    def instance(self) -> dg.DagsterInstance:
+        return dg.DagsterInstance.from_config(self.environment["DAGSTER_HOME"])
+
+
+@pytest.fixture(scope="module")
+def deployment(tls_authority: Path, s3_server: str) -> Iterator[Deployment]:
+    """The code server and the web server; daemons are the tests' own."""
+    if postgres_programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        # Its socket's path must be short, and its user must reach it: not pytest's own folder.
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-")))
+        base.chmod(0o755)
+        (base / "server").mkdir()
+        (base / "dagster").mkdir()
+        url = stack.enter_context(postgres_server(base / "server", tls_authority))
+        made = Deployment(base / "dagster", url, s3_server, stack)
+        for name in ("DAGSTER_POSTGRES_URL", "DAGSTER_S3_BUCKET", "AWS_ENDPOINT_URL",
+                     "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID",
+                     "AWS_SECRET_ACCESS_KEY"):  # fmt: skip
+            patch.setenv(name, made.environment[name])
+        made.start("code", "dagster", "code-server", "start", "-f", str(_DEFINITIONS),
+                   "-h", "127.0.0.1", "-p", str(made.code_port))  # fmt: skip
+        yield made
+
+
+def test_the_instance_is_on_postgresql_and_s3(deployment: Deployment) -> None:
+    info = deployment.run("dagster", "instance", "info")
+    for part in ("PostgresRunStorage", "PostgresEventLogStorage", "PostgresScheduleStorage"):
+        assert part in info, info
+    with deployment.instance() as instance:
+        assert type(instance.compute_log_manager).__name__ == "S3ComputeLogManager"
+    assert "a-password-of-letters" not in info
+
+
+@pytest.mark.filterwarnings("ignore:Using variable_values:DeprecationWarning")  # Dagster's own call
+def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deployment) -> None:
+    workspace = ("-w", str(deployment.workspace))
+    port = str(deployment.web_port)
+    deployment.start("web", "dagster-webserver", *workspace, "-h", "127.0.0.1", "-p", port)
+    health = [
+        sys.executable,
+        str(ROOT / "deploy/health.py"),
+        f"http://127.0.0.1:{port}/server_info",
+    ]
+    _until(lambda: not subprocess.run(health, capture_output=True).returncode, "the web server")
+
+    logs = [deployment.start(f"daemon{n}", "dagster-daemon", "run", *workspace) for n in (1, 2)]
+
+    client = DagsterGraphQLClient("127.0.0.1", port_number=deployment.web_port)
+    submitted = client.submit_job_execution("fine", tags={"by": "hand"})
+    client.submit_job_execution("dies_once")
+    client.submit_job_execution("refused")
+
+    # A run from the pages ends well, and what it printed is on S3.
+    _until(lambda: client.get_run_status(submitted) is dg.DagsterRunStatus.SUCCESS, "the run")
+
+    def printed() -> list[str]:
+        listed = deployment.s3.list_objects_v2(Bucket=deployment.bucket, Prefix="compute-logs/")
+        return [
+            deployment.s3.get_object(Bucket=deployment.bucket, Key=one["Key"])["Body"]
+            .read()
+            .decode()
+            for one in listed.get("Contents", ())
+            if submitted in one["Key"] and one["Key"].endswith(".out")
+        ]
+
+    assert "said by a step" in "".join(printed())
+
+    # A run whose process died is started once more; a step that failed is not.
+    _until(lambda: len(deployment.runs("dies_once")) == 2, "the retry")
+    _until(
+        lambda: (
+            {run.status for run in deployment.runs("dies_once")}
+            == {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS}
+        ),
+        "the retry's end",
+    )
+    _until(lambda: deployment.runs("refused")[0].is_finished, "the refused run")
+
+    # The schedule is on since two minutes ago, as if no daemon had run: what was due is caught up.
+    deployment.run("dagster", "schedule", "start", "every_minute", *workspace)
+    switched_on = datetime.now(UTC).timestamp() - 120
+    url = deployment.postgres_url.replace("+psycopg2", "")
+    with closing(psycopg2.connect(url)) as db, db, db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE instigators SET instigator_body = regexp_replace(instigator_body, "
+            "'\"start_timestamp\": [0-9.]+', %s)",
+            (f'"start_timestamp": {switched_on}',),
+        )
+        assert cursor.rowcount == 1
+
+    ticks = {"dagster/schedule_name": "every_minute"}
+    _until(lambda: len(deployment.runs("fine", **ticks)) >= 2, "the schedule")
+    deployment.run("dagster", "schedule", "stop", "every_minute", *workspace)
+
+    # Ticks that two daemons saw made one run each.
+    _until(lambda: deployment.runs("fine", **{"dagster/sensor_name": "seen"}), "the sensor")
+    _until(lambda: all(run.is_finished for run in deployment.runs("fine")), "the runs of ticks")
+    assert len(deployment.runs("fine", **{"dagster/sensor_name": "seen"})) == 1
+    times = [
+        run.tags["dagster/scheduled_execution_time"] for run in deployment.runs("fine", **ticks)
+    ]
+    assert len(times) == len(set(times))
+    assert {run.status for run in deployment.runs("fine")} == {dg.DagsterRunStatus.SUCCESS}
+    assert len(deployment.runs("refused")) == 1
+
+    # The second one says so in its log, where it can be found.
+    def warned() -> bool:
+        return any("multiple daemon processes" in log.read_text() for log in logs)
+
+    _until(warned, "the warning of a second daemon")
+    # What the alarm on failed runs looks for.
+    assert "RUN_FAILURE" in (deployment.folder / "code.log").read_text()
