@@ -30,8 +30,9 @@ PARTS = (
 )  # fmt: skip
 BY_NAME_ONLY = ("soak", "model_writeup")
 FAILURES = (
-    AssertionError, LoanPipelineError, OSError, RuntimeError, subprocess.SubprocessError, ValueError,
-)  # fmt: skip
+    *(AssertionError, LoanPipelineError, OSError),
+    *(RuntimeError, subprocess.SubprocessError, ValueError),
+)
 
 
 def main(arguments: list[str]) -> int:
