@@ -13,7 +13,7 @@ from pathlib import Path
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.release import ReleaseStore, latest_version, load_latest
-from loan_pipeline.scoring.scorer import Scorer
+from loan_pipeline.scoring.scorer import LOSS_GIVEN_DEFAULT, Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class ModelWatch:
         check_seconds: time between two looks at the store.
         listener: called with each status after each look.
         allow_pickles: whether releases may hold a predictor in place of a graph.
+        loss_given_default: for the expected loss of what is asked for.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class ModelWatch:
         listener: Listener,
         *,
         allow_pickles: bool = False,
+        loss_given_default: float = LOSS_GIVEN_DEFAULT,
     ) -> None:
         self._store = store
         self._cache_dir = cache_dir
         self._check_seconds = check_seconds
         self._listener = listener
         self._allow_pickles = allow_pickles
+        self._loss_given_default = loss_given_default
         self._scorers: dict[FeatureSet, Scorer] = {}
         self._status: dict[FeatureSet, ModelStatus] = {
             name: ModelStatus(None, "no look at the store was finished yet", None)
@@ -124,7 +127,11 @@ class ModelWatch:
             version = latest_version(self._store, feature_set)
             if in_use is None or in_use.manifest.version != version:
                 in_use = load_latest(
-                    self._store, feature_set, self._cache_dir, allow_pickles=self._allow_pickles
+                    self._store,
+                    feature_set,
+                    self._cache_dir,
+                    allow_pickles=self._allow_pickles,
+                    loss_given_default=self._loss_given_default,
                 )
                 self._scorers[feature_set] = in_use
                 logger.info("serving %s model %s", feature_set, in_use.manifest.version)

@@ -1,17 +1,22 @@
 """From a request's fields to a recorded answer, the same way for pages, API and batches."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-import numpy as np
 from flask import g
 
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
-from loan_pipeline.scoring.requests import InputRejected, UnknownAccount
+from loan_pipeline.scoring.requests import APPLICATION_FIELDS, InputRejected, UnknownAccount
 from loan_pipeline.scoring.scorer import Prediction, Row
-from webapp.app_state import app_state
+from webapp.app_state import AppState, app_state
 from webapp.batch.lines import Line
-from webapp.recording.prediction_log import Answer
+from webapp.recording.prediction_log import Answer, NotRecorded
 from webapp.recording.request_log import seconds_so_far
+from webapp.recording.shipping import NotShipped
+
+logger = logging.getLogger(__name__)
 
 Fields = Mapping[str, object]
 _DURATIONS = (12, 24, 36, 48, 60)
@@ -23,7 +28,13 @@ def feature_set_for(fields: Fields) -> FeatureSet:
     return "behavioural" if "account_id" in fields else "application"
 
 
-def score(fields: Fields, *, source: str, visitor: str | None = None) -> Prediction:
+def application_fields() -> tuple[str, ...]:
+    """What applications are asked for: what the model in use was made with, else all fields."""
+    scorer = app_state().models.loaded().get("application")
+    return APPLICATION_FIELDS if scorer is None else scorer.names
+
+
+def score(fields: Fields, *, source: str, visitor: str | None = None) -> Answer:
     """Score one request with its reasons, and record the answer.
 
     Raises:
@@ -34,9 +45,9 @@ def score(fields: Fields, *, source: str, visitor: str | None = None) -> Predict
     """
     scorer = app_state().models.scorer(feature_set_for(fields))
     row = scorer.request_row(fields)
-    prediction = scorer.explain(row)
-    _record([Answer(prediction, fields, scorer.named(row))], source, visitor)
-    return prediction
+    answer = Answer(_in_own_currency(scorer.explain(row)), fields, scorer.named(row))
+    _record([answer], source, visitor)
+    return answer
 
 
 def score_batch(
@@ -69,7 +80,7 @@ def score_batch(
     recorded = []
     for name, indexed in rows.items():
         scorer = app_state().models.scorer(name)
-        predictions = scorer.score_batch([row for _, _, row in indexed])
+        predictions = map(_in_own_currency, scorer.score_batch([row for _, _, row in indexed]))
         for (index, asked, row), prediction in zip(indexed, predictions, strict=True):
             answers[index] = prediction
             recorded.append(Answer(prediction, asked, scorer.named(row), lines[index].number))
@@ -88,17 +99,48 @@ def _record(answers: Sequence[Answer], source: str, visitor: str | None) -> None
         visitor=visitor,
     )
     if state.settings.web_shipping == "before_answer":
-        state.shipper.ship_now()
+        _ship(state, len(answers))
     for answer in answers:
         state.metrics.prediction_answered(answer.prediction)
 
 
-def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[float | None]]]]:
-    """What other terms would score: nothing is recorded.
+def _ship(state: AppState, answers: int) -> None:
+    try:
+        state.shipper.ship_now()
+    except NotShipped as error:
+        # An alarm looks for these words.
+        logger.exception("predictions were not written to the lake")
+        if state.settings.web_recording == "required":
+            raise NotRecorded(
+                "The answer cannot be recorded in the lake, so none is given. The operator finds "
+                "the cause in the server's log."
+            ) from error
+        state.metrics.lost.inc(answers)
+
+
+def _in_own_currency(prediction: Prediction) -> Prediction:
+    """The prediction with the bank's currency in its words."""
+    currency = app_state().settings.currency
+    if not (prediction.referral or prediction.principal_reasons):
+        return prediction
+    return replace(
+        prediction,
+        referral=tuple(
+            replace(one, text=in_currency(one.text, currency)) for one in prediction.referral
+        ),
+        principal_reasons=tuple(
+            replace(one, text=in_currency(one.text, currency))
+            for one in prediction.principal_reasons
+        ),
+    )
+
+
+def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[Prediction | None]]]]:
+    """What other terms would be answered: nothing is recorded.
 
     Returns:
-        Durations in months; amounts, each with its probabilities by duration, None where
-        the terms are out of bounds.
+        Durations in months; amounts, each with its answers by duration, None where the terms are
+        out of bounds.
     """
     scorer = app_state().models.scorer(feature_set_for(fields))
     asked_amount, asked_duration = (_number(fields[name]) for name in ("amount", "duration"))
@@ -115,9 +157,8 @@ def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[float |
             except InputRejected:
                 continue
             cells.append((amount, duration))
-    known: dict[tuple[int, int], float] = {}
-    if rows:
-        known = dict(zip(cells, scorer.probabilities(np.stack(rows)).tolist(), strict=True))
+    answers = map(_in_own_currency, scorer.score_batch(rows))
+    known = dict(zip(cells, answers, strict=True))
     table = [(amount, [known.get((amount, months)) for months in durations]) for amount in amounts]
     return durations, table
 

@@ -48,7 +48,7 @@ class JointLimit:
 JOINT_LIMITS = (
     JointLimit(
         "payment_to_income",
-        "monthly payment in monthly incomes",
+        "monthly payment as a share of the monthly income",
         "payments",
         "income_mean_6m_czk",
     ),

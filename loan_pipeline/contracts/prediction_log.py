@@ -23,7 +23,9 @@ CREATE TABLE IF NOT EXISTS predictions (
     features TEXT NOT NULL,               -- JSON object: what the model saw, by feature; codes as
                                           -- their numbers, null for a missing value
     probability_paid_off REAL NOT NULL,
-    prediction TEXT NOT NULL              -- paid_off or not_paid_off
+    prediction TEXT NOT NULL,             -- paid_off or not_paid_off
+    referred INTEGER NOT NULL DEFAULT 0,  -- 1 where the request was referred to a person
+    principal_reasons TEXT NOT NULL DEFAULT '[]' -- JSON list: those of a refusal, as answered
 );
 CREATE INDEX IF NOT EXISTS predictions_by_visitor ON predictions (visitor, id)
     WHERE visitor IS NOT NULL;
@@ -51,6 +53,8 @@ ADD_MISSING_COLUMNS = {
     "milliseconds": "REAL NOT NULL DEFAULT 0",
     "line": "INTEGER",
     "features": "TEXT NOT NULL DEFAULT '{}'",
+    "referred": "INTEGER NOT NULL DEFAULT 0",
+    "principal_reasons": "TEXT NOT NULL DEFAULT '[]'",
 }
 IDENTIFY_OLD_ROWS = """
 UPDATE predictions SET prediction_id = lower(hex(randomblob(16))) WHERE prediction_id = '';

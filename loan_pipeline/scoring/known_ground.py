@@ -1,11 +1,15 @@
 """Whether a request lies on the ground that the model knows, and in words where it does not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from math import isnan
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
-from loan_pipeline.contracts.known_ground import JOINT_LIMITS_BY_NAME, KnownRange
+from loan_pipeline.contracts.known_ground import JOINT_LIMITS_BY_NAME, JointLimit, KnownRange
 from loan_pipeline.scoring.text import value_text
 
 # A model's numbers are float32: a value of the training loans must not be beyond itself.
@@ -31,58 +35,91 @@ class Referral:
     text: str
 
 
-def referrals(ranges: Sequence[KnownRange], values: Mapping[str, float]) -> list[Referral]:
-    """What of a request lies beyond the training loans, in the order of the ranges; often nothing.
+class KnownGround:
+    """The ranges of a model's training loans, against which requests are held.
 
     Args:
-        ranges: as the manifest has them.
-        values: the model's numbers by feature; null is NaN.
+        ranges: as the manifest has them; none refer nothing.
+        names: the model's inputs, in its order.
     """
-    return [
-        _referral(one, value)
-        for one in ranges
-        for value in [_value(one.feature, values)]
-        if _is_beyond(one, value)
-    ]
+
+    def __init__(self, ranges: Sequence[KnownRange], names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._plain = [one for one in ranges if one.feature not in JOINT_LIMITS_BY_NAME]
+        self._joint = [
+            (JOINT_LIMITS_BY_NAME[one.feature], one)
+            for one in ranges
+            if one.feature in JOINT_LIMITS_BY_NAME
+        ]
+        self._columns = np.array([self._names.index(one.feature) for one in self._plain], dtype=int)
+        bounds = [_with_margin(one) for one in self._plain]
+        self._low = np.array([low for low, _ in bounds])
+        self._high = np.array([high for _, high in bounds])
+        self._never_missing = np.array([not one.missing for one in self._plain], dtype=bool)
+
+    def referrals(self, rows: NDArray[np.float32]) -> list[tuple[Referral, ...]]:
+        """What of each request lies beyond the training loans, in the order of the ranges.
+
+        Args:
+            rows: the model's numbers, shape [requests, features]; null is NaN.
+
+        Returns:
+            One tuple per request, empty where there is nothing to refer.
+        """
+        values = rows[:, self._columns].astype(np.float64)
+        # Comparisons with NaN are false: a missing value is beyond no bound.
+        beyond = (values < self._low) | (values > self._high)
+        beyond |= np.isnan(values) & self._never_missing
+        return [
+            (*self._of_features(*found), *self._of_joint_limits(row))
+            for *found, row in zip(beyond.tolist(), values.tolist(), rows.tolist(), strict=True)
+        ]
+
+    def _of_features(self, beyond: list[bool], values: list[float]) -> list[Referral]:
+        if True not in beyond:
+            return []
+        found = compress(zip(self._plain, values, strict=True), beyond)
+        return [_referral(one, None if isnan(value) else value) for one, value in found]
+
+    def _of_joint_limits(self, row: list[float]) -> list[Referral]:
+        found = []
+        for limit, known in self._joint:
+            # A joint limit has no value where one of its features has none.
+            value = limit.value(dict(zip(self._names, row, strict=True)))
+            low, high = _with_margin(known)
+            if value is not None and not low <= value <= high:
+                found.append(_referral(known, value))
+        return found
 
 
-def _value(name: str, values: Mapping[str, float]) -> float | None:
-    limit = JOINT_LIMITS_BY_NAME.get(name)
-    if limit is not None:
-        return limit.value(values)
-    value = values[name]
-    return None if isnan(value) else float(value)
-
-
-def _is_beyond(known: KnownRange, value: float | None) -> bool:
-    if value is None:  # a joint limit has none where one of its features has none
-        return not known.missing and known.feature not in JOINT_LIMITS_BY_NAME
+def _with_margin(known: KnownRange) -> tuple[float, float]:
     margin = _ROUNDING * max(abs(known.minimum), abs(known.maximum))
-    return not known.minimum - margin <= value <= known.maximum + margin
+    return known.minimum - margin, known.maximum + margin
 
 
 def _referral(known: KnownRange, value: float | None) -> Referral:
-    limit = JOINT_LIMITS_BY_NAME.get(known.feature)
-    if limit is not None:
-        label = limit.label
-
-        def words(number: float | None) -> str:
-            return "not known" if number is None else f"{number:,.2f}"
-    else:
-        feature = FEATURES_BY_NAME[known.feature]
-        label = feature.label
-
-        def words(number: float | None) -> str:
-            return value_text(feature, number)
-
+    label = known_label(known.feature)
     if value is None:
-        text = f"{label}: {words(None)}; every loan that the model learned from has a value"
+        text = f"{label}: not known; every loan that the model learned from has a value"
     else:
         side, bound = (
             ("smallest", known.minimum) if value < known.minimum else ("largest", known.maximum)
         )
         text = (
-            f"{label}: {words(value)}; the {side} among the loans that the model learned from is "
-            f"{words(bound)}"
+            f"{label}: {known_text(known.feature, value)}; the {side} among the loans that the "
+            f"model learned from is {known_text(known.feature, bound)}"
         )
     return Referral(known.feature, value, known.minimum, known.maximum, text)
+
+
+def known_label(name: str) -> str:
+    """What a range is of, in words: a feature or a joint limit."""
+    limit: JointLimit | None = JOINT_LIMITS_BY_NAME.get(name)
+    return limit.label if limit else FEATURES_BY_NAME[name].label
+
+
+def known_text(name: str, value: float) -> str:
+    """A value of a range with its unit: "9,910 CZK", "48 %"."""
+    if name in JOINT_LIMITS_BY_NAME:
+        return f"{100 * value:,.0f} %"
+    return value_text(FEATURES_BY_NAME[name], value)

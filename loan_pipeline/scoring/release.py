@@ -19,7 +19,7 @@ from loan_pipeline.scoring.bundle import (
     load_bundle,
     read_manifest,
 )
-from loan_pipeline.scoring.scorer import Scorer
+from loan_pipeline.scoring.scorer import LOSS_GIVEN_DEFAULT, Scorer
 
 _KEPT = 3  # versions in the cache: in use, the one before, and one that another process has
 
@@ -89,11 +89,16 @@ def fetch_release(store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path)
 
 
 def load_latest(
-    store: ReleaseStore, feature_set: FeatureSet, cache_dir: Path, *, allow_pickles: bool = False
+    store: ReleaseStore,
+    feature_set: FeatureSet,
+    cache_dir: Path,
+    *,
+    allow_pickles: bool = False,
+    loss_given_default: float = LOSS_GIVEN_DEFAULT,
 ) -> Scorer:
     """A scorer with the latest release; arguments and errors are those of both parts."""
     bundle = load_bundle(fetch_release(store, feature_set, cache_dir))
-    return Scorer(bundle, allow_pickles=allow_pickles)
+    return Scorer(bundle, allow_pickles=allow_pickles, loss_given_default=loss_given_default)
 
 
 def _is_sound(folder: Path) -> bool:

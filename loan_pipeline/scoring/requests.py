@@ -1,12 +1,14 @@
 """What a caller may ask: the account request and the application request, as pydantic models.
 
-Both are made from the feature contract. Validation, the API's schemas and the forms come from them;
-the syntax of JSON, CSV and forms is the web app's.
+Both are made from the feature contract; an application is asked for what the model in use was made
+with, no more. Validation, the API's schemas and the forms come from them; the syntax of JSON, CSV
+and forms is the web app's.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
@@ -16,7 +18,6 @@ from loan_pipeline.contracts.features import (
     APPLICATION_FEATURES,
     FEATURES_BY_NAME,
     Feature,
-    FeatureSet,
 )
 from loan_pipeline.errors import LoanPipelineError
 
@@ -28,6 +29,8 @@ ACCOUNT_FIELDS = tuple(feature.name for feature in ACCOUNT_REQUEST)
 APPLICATION_FIELDS = tuple(feature.name for feature in APPLICATION_FEATURES)
 _PAYMENTS = FEATURES_BY_NAME["payments"]
 _FEATURES = FEATURES_BY_NAME | {ACCOUNT_ID.name: ACCOUNT_ID}
+_NOT_USED = "is not used: the model was made without it, leave it out"
+_NOT_A_FIELD = "is not a field of this request"
 _MOST_UNKNOWN_FIELDS, _LONGEST_NAME = 20, 80  # of those that an answer repeats
 
 
@@ -94,11 +97,17 @@ def _request(name: str, features: Iterable[Feature]) -> type[BaseModel]:
 
 
 AccountRequest = _request("AccountRequest", ACCOUNT_REQUEST)
-ApplicationRequest = _request("ApplicationRequest", APPLICATION_FEATURES)
-REQUESTS: dict[FeatureSet, type[BaseModel]] = {
-    "application": ApplicationRequest,
-    "behavioural": AccountRequest,
-}
+
+
+@cache
+def application_request(names: tuple[str, ...] = APPLICATION_FIELDS) -> type[BaseModel]:
+    """The application request for a model with those of the application's features."""
+    return _request("ApplicationRequest", application_features(names))
+
+
+def application_features(names: Sequence[str]) -> tuple[Feature, ...]:
+    """The application's features that are named, in the contract's order."""
+    return tuple(feature for feature in APPLICATION_FEATURES if feature.name in names)
 
 
 def read_account_request(values: Mapping[str, object]) -> tuple[int, float, float]:
@@ -114,8 +123,15 @@ def read_account_request(values: Mapping[str, object]) -> tuple[int, float, floa
     return fields["account_id"], fields["amount"], fields["duration"]
 
 
-def read_application(values: Mapping[str, object]) -> dict[str, float]:
+def read_application(
+    values: Mapping[str, object], names: tuple[str, ...] = APPLICATION_FIELDS
+) -> dict[str, float]:
     """Check the application's fields; `payments` may be left out, it follows from the terms.
+
+    Args:
+        values: the fields.
+        names: the features that the model was made with; others are refused, so that nothing is
+            asked or recorded that the bank left out.
 
     Returns:
         The model's numbers by feature; null is NaN.
@@ -123,10 +139,10 @@ def read_application(values: Mapping[str, object]) -> dict[str, float]:
     Raises:
         InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
     """
-    fields = _validated(ApplicationRequest, values)
-    if fields["payments"] is None:
+    fields = _validated(application_request(names), values)
+    if "payments" in fields and fields["payments"] is None:
         fields["payments"] = fields["amount"] / fields["duration"]
-    for feature in APPLICATION_FEATURES:
+    for feature in application_features(names):
         value = fields[feature.name]
         if feature.codes:
             fields[feature.name] = feature.encode(value)
@@ -139,10 +155,10 @@ def _validated(request: type[BaseModel], values: Mapping[str, object]) -> dict[s
     try:
         return dict(request.model_validate(values))
     except ValidationError as error:
-        raise InputRejected(_problems(error)) from None
+        raise InputRejected(_problems(error, values)) from None
 
 
-def _problems(error: ValidationError) -> Iterable[Problem]:
+def _problems(error: ValidationError, values: Mapping[str, object]) -> Iterable[Problem]:
     unknown = 0
     for found in error.errors(include_url=False, include_context=False):
         name = str(found["loc"][0])
@@ -150,7 +166,8 @@ def _problems(error: ValidationError) -> Iterable[Problem]:
             yield Problem(name, _message(_FEATURES[name], found["type"], found["input"]))
         elif unknown < _MOST_UNKNOWN_FIELDS:
             unknown += 1
-            yield Problem(name[:_LONGEST_NAME], "is not a field of this request")
+            left_out = name in APPLICATION_FIELDS and ACCOUNT_ID.name not in values
+            yield Problem(name[:_LONGEST_NAME], _NOT_USED if left_out else _NOT_A_FIELD)
 
 
 def _message(feature: Feature, kind: str, value: object) -> str:

@@ -4,7 +4,7 @@ Holds a verified bundle's model and its accounts. Threads share a scorer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from operator import itemgetter
 from typing import Literal
@@ -16,8 +16,10 @@ from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.scoring.accounts import Accounts
 from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.bundle import Bundle, BundleError
+from loan_pipeline.scoring.known_ground import KnownGround, Referral
 from loan_pipeline.scoring.model import open_model
 from loan_pipeline.scoring.reasons import contributions
+from loan_pipeline.scoring.refusal import PrincipalReason, principal_reasons
 from loan_pipeline.scoring.requests import (
     UnknownAccount,
     read_account_request,
@@ -27,6 +29,7 @@ from loan_pipeline.scoring.text import reason_text
 
 Row = NDArray[np.float32]
 
+LOSS_GIVEN_DEFAULT = 0.45  # the setting's default, for callers without settings
 _DIGITS = 6  # of contributions; what is 0 then is no reason
 _SMALL = 1e-4  # a difference of scores below which its quotient is one of rounding errors
 
@@ -61,9 +64,14 @@ class Prediction:
 
     Attributes:
         threshold: "paid_off" is answered at or above it.
+        amount: what is asked for, the exposure, in the bank's currency.
+        expected_loss: what such loans lose on average: (1 - probability) times amount times the
+            loss given default.
+        referral: why a person must decide; empty where the request is like the training loans.
         baseline_probability_paid_off: the reference loan's; the reasons sum to the difference
             between the two probabilities.
         reasons: what moved the probability, the strongest first; empty where not asked for.
+        principal_reasons: of "not_paid_off" with reasons, at most four that speak against it.
     """
 
     prediction: Literal["paid_off", "not_paid_off"]
@@ -71,8 +79,12 @@ class Prediction:
     threshold: float
     feature_set: FeatureSet
     model_version: str
+    amount: float
+    expected_loss: float
+    referral: tuple[Referral, ...] = ()
     baseline_probability_paid_off: float | None = None
     reasons: tuple[Reason, ...] = ()
+    principal_reasons: tuple[PrincipalReason, ...] = ()
 
 
 class Scorer:
@@ -81,23 +93,36 @@ class Scorer:
     Args:
         bundle: what to score with.
         allow_pickles: whether a bundle may hold a predictor in place of a graph.
+        loss_given_default: the share of the amount that is lost of a loan not paid off.
+
+    Attributes:
+        names: the model's inputs, in its order.
 
     Raises:
         BundleError: the bundle's model is not allowed, or cannot be opened, or it or the accounts
             do not fit the manifest.
     """
 
-    def __init__(self, bundle: Bundle, *, allow_pickles: bool = False) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        allow_pickles: bool = False,
+        loss_given_default: float = LOSS_GIVEN_DEFAULT,
+    ) -> None:
         self.bundle = bundle
+        self.loss_given_default = loss_given_default
         self.manifest = bundle.manifest
         self._baseline = bundle.baseline.astype(np.float32)
-        self._names = tuple(feature.name for feature in bundle.features)
-        self._in_order = itemgetter(*self._names)
+        self.names = tuple(feature.name for feature in bundle.features)
+        self._in_order = itemgetter(*self.names)
+        self._amount = self.names.index("amount")
+        self._ground = KnownGround(self.manifest.known_ranges, self.names)
         self._coded = [(n, f) for n, f in enumerate(bundle.features) if f.codes]
         self._model = open_model(
             self.manifest.kind,
             bundle.model,
-            self._names,
+            self.names,
             bundle.model_place,
             allow_pickles=allow_pickles,
         )
@@ -188,33 +213,45 @@ class Scorer:
         """
         if self._accounts is not None:
             return self.account_row(*read_account_request(fields))
-        values = read_application(fields)
+        values = read_application(fields, self.names)
         return np.array(self._in_order(values), dtype=np.float32)
 
     def named(self, row: Row) -> dict[str, float]:
         """A row's values by feature, as the model sees them: codes as numbers, null as NaN."""
-        return dict(zip(self._names, row.tolist(), strict=True))
+        return dict(zip(self.names, row.tolist(), strict=True))
 
     def score_batch(self, rows: Sequence[Row]) -> list[Prediction]:
         """Score many rows in one go, without reasons."""
         if not rows:
             return []
-        return [self._prediction(float(p)) for p in self.probabilities(np.stack(rows))]
+        stacked = np.stack(rows)
+        probabilities = self.probabilities(stacked).tolist()
+        return [
+            self._prediction(*answer)
+            for answer in zip(rows, probabilities, self._ground.referrals(stacked), strict=True)
+        ]
 
     def explain(self, row: Row) -> Prediction:
-        """Score one row, with its reasons."""
+        """Score one row, with its reasons, and those for a refusal where it is one."""
         shares, probability = self._shares(row)
         # Lists: looking into arrays number by number would cost more than the model.
+        values: list[str | float | None]
         values = [None if isnan(number) else number for number in row.tolist()]
         for index, feature in self._coded:
             values[index] = feature.decode(row[index])
-        reasons = [
-            Reason(name, value, share)
-            for name, value, share in zip(self._names, values, shares, strict=True)
-            if share
-        ]
+        parts = list(zip(self.names, values, shares, strict=True))
+        reasons = [Reason(*part) for part in parts if part[2]]
         reasons.sort(key=Reason.size, reverse=True)
-        return self._prediction(probability, self._baseline_probability, tuple(reasons))
+        (referral,) = self._ground.referrals(row[None, :])
+        answer = self._prediction(row, probability, referral)
+        return replace(
+            answer,
+            baseline_probability_paid_off=self._baseline_probability,
+            reasons=tuple(reasons),
+            principal_reasons=(
+                principal_reasons(parts) if answer.prediction == "not_paid_off" else ()
+            ),
+        )
 
     def _shares(self, row: Row) -> tuple[list[float], float]:
         """Each feature's contribution (the model's own where it has them), and the probability."""
@@ -242,7 +279,7 @@ class Scorer:
                 "one probability: release again"
             )
         own = self._model.reasons(self._baseline)
-        if own is not None and own.contributions != [0.0] * len(self._names):
+        if own is not None and own.contributions != [0.0] * len(self.names):
             raise BundleError(
                 f"{self.bundle.model_place} compares with another loan than the manifest's "
                 "reference loan: release again"
@@ -250,15 +287,16 @@ class Scorer:
         return float(answers[0])
 
     def _prediction(
-        self, probability: float, baseline: float | None = None, reasons: tuple[Reason, ...] = ()
+        self, row: Row, probability: float, referral: tuple[Referral, ...]
     ) -> Prediction:
-        threshold = self.manifest.threshold
+        threshold, amount = self.manifest.threshold, float(row[self._amount])
         return Prediction(
             "paid_off" if probability >= threshold else "not_paid_off",
             probability,
             threshold,
             self.manifest.feature_set,
             self.manifest.version,
-            baseline,
-            reasons,
+            amount,
+            round((1 - probability) * amount * self.loss_given_default, 2),
+            referral,
         )

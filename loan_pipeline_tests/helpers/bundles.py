@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from loan_pipeline.contracts.bundle import (
     model_file,
 )
 from loan_pipeline.contracts.features import FeatureSet, contract_version, feature_set
+from loan_pipeline.contracts.known_ground import KnownRange
 from loan_pipeline.contracts.verdict import CandidateVerdict, Check
 
 MODEL_FILE = model_file(ONNX)
@@ -34,11 +35,11 @@ ACCOUNTS = (1, 2, 1787)
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><path d="M0 9L9 0"/></svg>'
 
 
-def typical_values(name: FeatureSet) -> list[float | None]:
+def typical_values(name: FeatureSet, excluded: Collection[str] = ()) -> list[float | None]:
     """A baseline: the middle of each feature's codes, a modest number of its unit."""
     modest = {"CZK": 20_000.0, "days": 500.0, "months": 36.0, "years": 40.0, "count": 20.0}
     values: list[float | None] = []
-    for feature in feature_set(name):
+    for feature in feature_set(name, excluded):
         wanted = 0.0 if feature.codes else modest.get(feature.unit, 0.5)
         values.append(min(max(wanted, feature.minimum), feature.maximum))
     return values
@@ -140,9 +141,14 @@ def _model(nodes: list[onnx.NodeProto], constants: Mapping[str, Any], features: 
     return bytes(model.SerializeToString())
 
 
-def graph_for(name: FeatureSet, kind: Literal["logistic", "trees"], seed: int = 0) -> bytes:
+def graph_for(
+    name: FeatureSet,
+    kind: Literal["logistic", "trees"],
+    seed: int = 0,
+    excluded: Collection[str] = (),
+) -> bytes:
     """A graph over the set's own scales: inputs are divided by their typical size."""
-    typical = np.array([abs(value or 0) + 1 for value in typical_values(name)])
+    typical = np.array([abs(value or 0) + 1 for value in typical_values(name, excluded)])
     if kind == "logistic":
         weights = np.random.default_rng(seed).normal(0, 0.5, len(typical)) / typical
         return logistic_graph(weights, 1.0)
@@ -171,11 +177,14 @@ def write_bundle(
     typical: Sequence[float | None] | None = None,
     threshold: float = 0.5,
     seed: int = 0,
+    excluded: Collection[str] = (),
+    known_ranges: Sequence[KnownRange] = (),
+    report: Mapping[str, Any] | None = None,
 ) -> BundleManifest:
     """Write a whole bundle into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / model_file(model_kind)).write_bytes(model or graph_for(name, kind, seed))
-    (folder / METRICS_FILE).write_text(json.dumps({"rows": 328}))
+    (folder / model_file(model_kind)).write_bytes(model or graph_for(name, kind, seed, excluded))
+    (folder / METRICS_FILE).write_text(json.dumps(report or {"rows": 328}))
     (folder / "calibration.svg").write_text(PICTURE)
     if name == "behavioural":
         _write_accounts(folder / ACCOUNTS_FILE)
@@ -191,7 +200,7 @@ def write_bundle(
         version=version,
         kind=model_kind,
         created_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
-        contract_version=contract_version(name),
+        contract_version=contract_version(name, excluded),
         features=tuple(
             BundleFeature(
                 name=feature.name,
@@ -200,9 +209,12 @@ def write_bundle(
                 null_share=0,
             )
             for feature, value in zip(
-                feature_set(name), typical or typical_values(name), strict=True
+                feature_set(name, excluded),
+                typical or typical_values(name, excluded),
+                strict=True,
             )
         ),
+        known_ranges=tuple(known_ranges),
         as_of=date(1999, 1, 1),
         threshold=threshold,
         training=Training(

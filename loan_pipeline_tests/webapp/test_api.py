@@ -9,8 +9,6 @@ from loan_pipeline_tests.helpers.bundles import application_fields
 from webapp.recording.json_log import JsonFormatter
 from webapp.security.rate_limit import LimitError
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions"
 ACCOUNT = {"account_id": 1, "amount": 96_000, "duration": 24}
 
@@ -41,6 +39,18 @@ def test_both_kinds_of_request_are_answered_as_described(client, body, name):
     total = sum(reason["contribution"] for reason in answer.json["reasons"])
     difference = answer.json["probability_paid_off"] - answer.json["baseline_probability_paid_off"]
     assert total == pytest.approx(difference, abs=1e-3)
+
+
+def test_the_expected_loss_is_probability_times_amount_times_loss_given_default(released, make_app):
+    body = application_fields()
+    for share, settings in ((0.45, {}), (0.6, {"loss_given_default": 0.6})):
+        client = make_app(released, **settings).test_client()
+        answer = client.post(URL, json=body).json
+        expected = (1 - answer["probability_paid_off"]) * body["amount"] * share
+        assert answer["expected_loss"] == pytest.approx(expected, abs=0.1)
+        page = client.post("/application", data={k: str(v) for k, v in body.items()}).text
+        assert f"Expected loss: <strong>{answer['expected_loss']:,.0f} CZK</strong>" in page
+        assert f"{share:.0%}".replace("%", " % is lost") in page
 
 
 def test_problems_are_listed_by_field(client):

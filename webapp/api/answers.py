@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic wants it so below Python 3.12
 
 from loan_pipeline.contracts.features import FeatureSet
+from loan_pipeline.scoring.refusal import MOST_REASONS
 from loan_pipeline.scoring.scorer import Prediction
 
 _Probability = Annotated[float, Field(ge=0, le=1)]
@@ -24,6 +25,27 @@ class ReasonAnswer(TypedDict):
 
 
 @_exact
+class ReferralAnswer(TypedDict):
+    """What of the request lies beyond the loans that the model learned from."""
+
+    feature: Annotated[str, Field(description="A feature's name, or a joint limit's.")]
+    value: Annotated[float | None, Field(description="Null where the request has none.")]
+    known_minimum: float
+    known_maximum: float
+    text: Annotated[str, Field(description="The same in words.")]
+
+
+@_exact
+class PrincipalReasonAnswer(TypedDict):
+    """A reason for a refusal, as a notice of adverse action names it."""
+
+    code: Annotated[str, Field(description="Stable; the feature catalogue lists them.")]
+    feature: Annotated[str, Field(description="The feature's name in the contract.")]
+    value: Annotated[float | str | None, Field(description="Null where the value is missing.")]
+    text: Annotated[str, Field(description="Reason and value in words.")]
+
+
+@_exact
 class LineAnswer(TypedDict):
     """An answer without reasons, as batches give it."""
 
@@ -32,6 +54,17 @@ class LineAnswer(TypedDict):
     threshold: _Probability
     feature_set: FeatureSet
     model_version: str
+    expected_loss: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="(1 - probability) times amount times the loss given default. Unit: CZK.",
+        ),
+    ]
+    referral: Annotated[
+        list[ReferralAnswer],
+        Field(description="Why a person must decide; empty where the model knows such loans."),
+    ]
 
 
 @_exact
@@ -42,6 +75,13 @@ class PredictionAnswer(LineAnswer):
         _Probability, Field(description="The reference loan's.")
     ]
     reasons: list[ReasonAnswer]
+    principal_reasons: Annotated[
+        list[PrincipalReasonAnswer],
+        Field(
+            max_length=MOST_REASONS,
+            description="Of not_paid_off: what speaks against the applicant, strongest first.",
+        ),
+    ]
 
 
 def line_answer(prediction: Prediction) -> LineAnswer:
@@ -52,6 +92,17 @@ def line_answer(prediction: Prediction) -> LineAnswer:
         "threshold": prediction.threshold,
         "feature_set": prediction.feature_set,
         "model_version": prediction.model_version,
+        "expected_loss": prediction.expected_loss,
+        "referral": [
+            {
+                "feature": one.feature,
+                "value": one.value,
+                "known_minimum": one.known_minimum,
+                "known_maximum": one.known_maximum,
+                "text": one.text,
+            }
+            for one in prediction.referral
+        ],
     }
 
 
@@ -69,5 +120,14 @@ def prediction_answer(prediction: Prediction) -> PredictionAnswer:
                 "contribution": reason.contribution,
             }
             for reason in prediction.reasons
+        ],
+        "principal_reasons": [
+            {
+                "code": reason.code,
+                "feature": reason.feature,
+                "value": reason.value,
+                "text": reason.text,
+            }
+            for reason in prediction.principal_reasons
         ],
     }

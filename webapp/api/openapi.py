@@ -8,9 +8,8 @@ from pydantic import TypeAdapter
 
 from loan_pipeline.scoring.requests import (
     ACCOUNT_FIELDS,
-    APPLICATION_FIELDS,
     AccountRequest,
-    ApplicationRequest,
+    application_request,
 )
 from webapp.api.answers import PredictionAnswer
 from webapp.batch.lines import MOST_LINES
@@ -21,10 +20,11 @@ _REFERENCE = "#/components/schemas/{model}"
 
 
 @cache
-def description(*, with_keys: bool) -> Schema:
+def description(application: tuple[str, ...], *, with_keys: bool) -> Schema:
     """The OpenAPI 3.1 document.
 
     Args:
+        application: the fields that applications are asked for.
         with_keys: whether the API asks for a key.
     """
     document: Schema = {
@@ -35,10 +35,10 @@ def description(*, with_keys: bool) -> Schema:
             "description": "Will this loan be paid off? Errors are problem+json (RFC 9457).",
         },
         "paths": {
-            "/api/v1/predictions": {"post": _predict()},
-            "/api/v1/predictions/batch": {"post": _predict_batch()},
+            "/api/v1/predictions": {"post": _predict(application)},
+            "/api/v1/predictions/batch": {"post": _predict_batch(application)},
         },
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(application)},
     }
     if with_keys:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -46,7 +46,7 @@ def description(*, with_keys: bool) -> Schema:
     return document
 
 
-def _predict() -> Schema:
+def _predict(application: Sequence[str]) -> Schema:
     return {
         "operationId": "predict",
         "summary": "Score one loan, by account or by application",
@@ -61,7 +61,7 @@ def _predict() -> Schema:
                         "account": {
                             "value": {"account_id": 1787, "amount": 96_000, "duration": 24}
                         },
-                        "application": {"value": _example_application()},
+                        "application": {"value": _example(application)},
                     },
                 }
             },
@@ -76,7 +76,7 @@ def _predict() -> Schema:
     }
 
 
-def _predict_batch() -> Schema:
+def _predict_batch(application: Sequence[str]) -> Schema:
     return {
         "operationId": "predictBatch",
         "summary": "Score many loans, without reasons",
@@ -90,7 +90,7 @@ def _predict_batch() -> Schema:
             "required": True,
             "content": {
                 "text/csv": {
-                    "schema": {"anyOf": [_csv(ACCOUNT_FIELDS), _csv(APPLICATION_FIELDS)]},
+                    "schema": {"anyOf": [_csv(ACCOUNT_FIELDS), _csv(application)]},
                     "example": "account_id,amount,duration\n1787,96000,24\n",
                 }
             },
@@ -128,8 +128,13 @@ def _problems(*statuses: str) -> Schema:
     return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
 
 
-def _schemas() -> Schema:
-    kinds = (AccountRequest, ApplicationRequest, PredictionAnswer, ProblemDocument)
+def _schemas(application: tuple[str, ...]) -> Schema:
+    kinds = (
+        AccountRequest,
+        application_request(application),
+        PredictionAnswer,
+        ProblemDocument,
+    )
     _, schemas = TypeAdapter.json_schemas(
         [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in kinds],
         ref_template=_REFERENCE,
@@ -138,8 +143,8 @@ def _schemas() -> Schema:
     return definitions
 
 
-def _example_application() -> Schema:
-    return {
+def _example(application: Sequence[str]) -> Schema:
+    values = {
         "amount": 96_000,
         "duration": 24,
         "payments": 4_000,
@@ -154,6 +159,7 @@ def _example_application() -> Schema:
         "gender": "F",
         "age_years": 41,
     }
+    return {name: value for name, value in values.items() if name in application}
 
 
 def _reference(name: str) -> Schema:

@@ -14,7 +14,7 @@ from webapp.batch.csv_file import read_csv, write_csv
 from webapp.batch.json_lines import read_json_lines, write_json_lines
 from webapp.batch.lines import BatchRejected, BatchTooLong
 from webapp.problems import problem
-from webapp.score_requests import score, score_batch
+from webapp.score_requests import application_fields, score, score_batch
 from webapp.security.api_keys import require_api_key
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -27,7 +27,8 @@ JSON_LINES = ("application/x-ndjson", "application/jsonl")
 def openapi() -> Response:
     """The API's description."""
     settings = app_state().settings
-    text = json.dumps(description(with_keys=bool(settings.web_api_keys)))
+    described = description(application_fields(), with_keys=bool(settings.web_api_keys))
+    text = json.dumps(described)
     return Response(in_currency(text, settings.currency), mimetype="application/json")
 
 
@@ -43,7 +44,7 @@ def predict() -> Response:
         return problem(400, f"The request {error}.")
     if not isinstance(body, dict):
         return problem(422, "The request must be one JSON object with the fields.")
-    answer = prediction_answer(score(body, source="api"))
+    answer = prediction_answer(score(body, source="api").prediction)
     return Response(orjson.dumps(answer), mimetype="application/json")
 
 
@@ -56,7 +57,7 @@ def predict_batch() -> Response:
     data = request.get_data(cache=False)
     try:
         if request.mimetype == CSV:
-            batch = read_csv(data)
+            batch = read_csv(data, application_fields())
             answers = write_csv(batch, score_batch(batch.lines))
         else:
             lines = read_json_lines(data)

@@ -18,7 +18,15 @@ from loan_pipeline.scoring.scorer import Prediction
 from webapp.batch.dialect import Dialect, decode, find_separator
 from webapp.batch.lines import BatchRejected, Line, LineResult, check_length
 
-RESULT_COLUMNS = ("prediction", "probability_paid_off", "threshold", "model_version", "problem")
+RESULT_COLUMNS = (
+    "prediction",
+    "probability_paid_off",
+    "threshold",
+    "model_version",
+    "expected_loss",
+    "referral",
+    "problem",
+)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CODES = {name for name, feature in FEATURES_BY_NAME.items() if feature.codes}
 _EXAMPLES = {"account_id": "1787", "amount": "96000", "duration": "24", "payments": "4000"}
@@ -35,11 +43,15 @@ class CsvBatch:
 _Row = tuple[int, list[str]]  # a line's number and its cells
 
 
-def read_csv(data: bytes) -> CsvBatch:
+def read_csv(data: bytes, application: Sequence[str] = APPLICATION_FIELDS) -> CsvBatch:
     """Read a CSV file with a header of the API's field names.
 
     Commas, semicolons, tabs or bars between the cells; decimal points or commas. Columns without
     name and content are left out.
+
+    Args:
+        data: the file.
+        application: the fields that applications are asked for.
 
     Raises:
         BatchRejected: not CSV, columns that do not fit, no lines.
@@ -60,7 +72,7 @@ def read_csv(data: bytes) -> CsvBatch:
         line = line_before + reader.line_num
         raise BatchRejected(f"Line {line} is not CSV: {error}.") from error
     header, rows = _without_empty_columns(header, rows)
-    _check_header(header)
+    _check_header(header, application)
     if not rows:
         raise BatchRejected("There is no line below the header.")
     signs = _decimal_signs(header, rows)
@@ -91,18 +103,23 @@ def _without_empty_columns(header: list[str], rows: list[_Row]) -> tuple[list[st
     )
 
 
-def _check_header(header: list[str]) -> None:
-    expected = ACCOUNT_FIELDS if "account_id" in header else APPLICATION_FIELDS
-    optional = {"payments"} if expected is APPLICATION_FIELDS else set()
-    unknown = sorted(set(header) - set(expected))
-    missing = sorted(set(expected) - set(header) - optional)
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    for what, names in (("unknown", unknown), ("missing", missing), ("repeated", repeated)):
+def _check_header(header: list[str], application: Sequence[str]) -> None:
+    by_account = "account_id" in header
+    expected = set(ACCOUNT_FIELDS if by_account else application)
+    optional = set() if by_account else {"payments"}
+    not_used = set() if by_account else set(APPLICATION_FIELDS) - expected
+    found = {
+        "columns that the model was made without": not_used & set(header),
+        "unknown columns": set(header) - expected - not_used,
+        "missing columns": expected - set(header) - optional,
+        "repeated columns": {name for name in header if header.count(name) > 1},
+    }
+    for what, names in found.items():
         if names:
-            listed = ", ".join(repr(name[:40]) for name in names[:20])
+            listed = ", ".join(repr(name[:40]) for name in sorted(names)[:20])
             raise BatchRejected(
-                f"The header has {what} columns: {listed}. Use those of a template: "
-                f"{', '.join(ACCOUNT_FIELDS)}; or the {len(APPLICATION_FIELDS)} application fields."
+                f"The header has {what}: {listed}. Use those of a template: "
+                f"{', '.join(ACCOUNT_FIELDS)}; or the {len(application)} application fields."
             )
 
 
@@ -185,10 +202,11 @@ def write_csv(batch: CsvBatch, answers: Sequence[LineResult]) -> bytes:
 
 def _result(answer: LineResult, decimal: DecimalSign) -> list[str]:
     if not isinstance(answer, Prediction):
-        return ["", "", "", "", str(answer)]
-    numbers = (round(answer.probability_paid_off, 6), answer.threshold)
-    texts = [str(value).replace(".", decimal) for value in numbers]
-    return [answer.prediction, *texts, answer.model_version, ""]
+        return [*[""] * (len(RESULT_COLUMNS) - 1), str(answer)]
+    numbers = (round(answer.probability_paid_off, 6), answer.threshold, answer.expected_loss)
+    probability, threshold, loss = (str(value).replace(".", decimal) for value in numbers)
+    referral = " ".join(f"{one.text[0].upper()}{one.text[1:]}." for one in answer.referral)
+    return [answer.prediction, probability, threshold, answer.model_version, loss, referral, ""]
 
 
 def _harmless(cell: str) -> str:

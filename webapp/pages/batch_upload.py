@@ -4,17 +4,16 @@ from flask import Blueprint, Response, abort, render_template, request
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 
-from loan_pipeline.scoring.requests import ACCOUNT_FIELDS, APPLICATION_FIELDS
+from loan_pipeline.scoring.requests import ACCOUNT_FIELDS
 from loan_pipeline.scoring.scorer import Prediction
 from webapp.batch.csv_file import read_csv, template, with_encoding, write_csv
 from webapp.batch.dialect import decode
 from webapp.batch.lines import MOST_LINES, BatchRejected
-from webapp.score_requests import score_batch
+from webapp.score_requests import application_fields, score_batch
 
 batches = Blueprint("batches", __name__, url_prefix="/batch")
 
 _SHOWN = 50
-_TEMPLATES = {"account": ACCOUNT_FIELDS, "application": APPLICATION_FIELDS}
 _ENCODINGS = ("utf-8", "utf-8-sig", "utf-16")
 
 
@@ -34,7 +33,7 @@ def upload() -> str | tuple[str, int]:
         return _page(form, problem="Choose a CSV file first."), 422
     data = form.file.data.read()
     try:
-        batch = read_csv(data)
+        batch = read_csv(data, application_fields())
     except BatchRejected as error:
         return _page(form, problem=str(error)), 422
     answers = score_batch(batch.lines, record=False)
@@ -57,7 +56,7 @@ def results() -> Response | tuple[str, int]:
     """The results as a CSV file, written as the uploaded one was."""
     encoding = request.form.get("encoding")
     try:
-        batch = read_csv(request.form.get("csv", "").encode())
+        batch = read_csv(request.form.get("csv", "").encode(), application_fields())
     except BatchRejected as error:
         return _page(UploadForm(), problem=str(error)), 422
     if encoding in _ENCODINGS:
@@ -68,14 +67,19 @@ def results() -> Response | tuple[str, int]:
 @batches.get("/template/<name>.csv")
 def template_file(name: str) -> Response:
     """An empty batch to fill in."""
-    if name not in _TEMPLATES:
+    columns = _templates().get(name)
+    if columns is None:
         abort(404, f"There is no template called {name}.")
-    return _csv(template(_TEMPLATES[name]), f"{name}.csv")
+    return _csv(template(columns), f"{name}.csv")
+
+
+def _templates() -> dict[str, tuple[str, ...]]:
+    return {"account": ACCOUNT_FIELDS, "application": application_fields()}
 
 
 def _page(form: UploadForm, **context: object) -> str:
     return render_template(
-        "batch.html", form=form, most_lines=MOST_LINES, templates=_TEMPLATES, **context
+        "batch.html", form=form, most_lines=MOST_LINES, templates=_templates(), **context
     )
 
 

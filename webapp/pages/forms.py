@@ -4,19 +4,21 @@ A form only turns text into values; whether they can be scored is decided where 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from flask_wtf import FlaskForm
 from pydantic import BaseModel
 from wtforms import Field, SelectField, StringField
 
-from loan_pipeline.contracts.features import APPLICATION_FEATURES, Feature
+from loan_pipeline.contracts.features import Feature
 from loan_pipeline.contracts.numbers_in_text import number
 from loan_pipeline.scoring.requests import (
     ACCOUNT_REQUEST,
     AccountRequest,
-    ApplicationRequest,
     InputRejected,
+    application_features,
+    application_request,
 )
 from loan_pipeline.scoring.text import code_label
 
@@ -81,7 +83,13 @@ class RequestForm(FlaskForm):  # type: ignore[misc]
         return {field.name: field.value() for field in self.fields()}  # type: ignore[attr-defined]
 
     def show(self, rejected: InputRejected) -> None:
-        """Show each problem beside its field."""
+        """Show each problem beside its field.
+
+        Raises:
+            InputRejected: a field is not on the form, which another model's release came between.
+        """
+        if any(problem.field not in self for problem in rejected.problems):
+            raise rejected
         for problem in rejected.problems:
             self.show_at(problem.field, problem.message)
 
@@ -119,4 +127,9 @@ def _field(feature: Feature, *, required: bool) -> Field:
 
 
 AccountForm = _form("AccountForm", AccountRequest, ACCOUNT_REQUEST)
-ApplicationForm = _form("ApplicationForm", ApplicationRequest, APPLICATION_FEATURES)
+
+
+@cache
+def application_form(names: tuple[str, ...]) -> type[RequestForm]:
+    """The application form for a model that was made with those features."""
+    return _form("ApplicationForm", application_request(names), application_features(names))

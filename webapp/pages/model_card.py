@@ -1,11 +1,13 @@
 """The model card of what is served, from the bundle alone."""
 
+import json
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, abort, render_template, send_from_directory
 
-from loan_pipeline.contracts.bundle import METRICS_FILE, Metric
+from loan_pipeline.contracts.bundle import APPROVAL_FILE, METRICS_FILE, Metric, release_key
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.lake.protocol import StoreError
 from loan_pipeline.scoring.scorer import Scorer
 from webapp.app_state import app_state
 from webapp.model_watch import NoModel
@@ -53,6 +55,7 @@ def show() -> str:
         samples=SAMPLES,
         metric_names=METRICS,
         split=_split,
+        approvals={name: _approval(one) for name, one in models.items()},
     )
 
 
@@ -80,6 +83,17 @@ def _scorer(feature_set: str) -> Scorer:
     if feature_set not in FEATURE_SET_NAMES:
         abort(404, "There is no such model.")
     return app_state().models.scorer(feature_set)
+
+
+def _approval(scorer: Scorer) -> dict[str, str] | None:
+    """Who approved the release and why; None where nobody had to, or it cannot be read."""
+    manifest = scorer.manifest
+    key = release_key(manifest.feature_set, manifest.version, APPROVAL_FILE)
+    try:
+        record = json.loads(app_state().store.read(key))
+        return {name: str(record[name]) for name in ("by", "at", "note")}
+    except (StoreError, ValueError, KeyError):
+        return None
 
 
 def _words(name: str) -> str:

@@ -9,7 +9,7 @@ from loan_pipeline.contracts.features import FEATURES_BY_NAME
 from loan_pipeline.scoring.requests import InputRejected, UnknownAccount
 from loan_pipeline.scoring.text import reason_text
 from webapp.app_state import app_state
-from webapp.pages.forms import AccountForm, ApplicationForm, RequestForm
+from webapp.pages.forms import AccountForm, RequestForm, application_form
 from webapp.score_requests import feature_set_for, other_terms, score
 
 pages = Blueprint("pages", __name__)
@@ -30,13 +30,13 @@ def by_account() -> Page:
 @pages.route("/application", methods=["GET", "POST"])
 def by_application() -> Page:
     """The form by the application's own fields, and its answer."""
-    manifest = app_state().models.scorer("application").manifest
+    scorer = app_state().models.scorer("application")
     reference = {
         known.name: FEATURES_BY_NAME[known.name].decode(known.baseline)
-        for known in manifest.features
+        for known in scorer.manifest.features
         if known.baseline is not None
     }
-    form = ApplicationForm()
+    form = application_form(scorer.names)()
     if request.method == "GET" and "example" in request.args:
         form.fill_in(reference)
     return _form_page(form, "application.html", reference=reference)
@@ -56,14 +56,17 @@ def _form_page(form: RequestForm, template: str, **context: object) -> Page:
 
 
 def _answer_page(values: dict[str, object]) -> str:
-    prediction = score(values, source="form", visitor=_visitor())
+    answer = score(values, source="form", visitor=_visitor())
+    scorer = app_state().models.scorer(feature_set_for(values))
     durations, table = other_terms(values)
     return render_template(
         "answer.html",
         values=values,
         payment=values["amount"] / values["duration"],  # type: ignore[operator] # it was scored
-        prediction=prediction,
-        as_of=app_state().models.scorer(feature_set_for(values)).manifest.as_of,
+        prediction=answer.prediction,
+        prediction_id=answer.prediction_id,
+        loss_given_default=scorer.loss_given_default,
+        as_of=scorer.manifest.as_of,
         durations=durations,
         scenarios=table,
         bounds={name: _bounds(name) for name in ("amount", "duration")},

@@ -35,6 +35,12 @@ class Metrics:
         self._predictions = Counter(
             "loan_predictions", "Answers given.", ("feature_set", "prediction"), registry=registry
         )
+        self._referred = Counter(
+            "loan_predictions_referred",
+            "Answers that referred the request to a person.",
+            ("feature_set",),
+            registry=registry,
+        )
         self._model = Gauge(
             "loan_model_in_use",
             "1 for the model version in use, 0 for those before it.",
@@ -62,6 +68,15 @@ class Metrics:
         name = prediction.feature_set
         self._scores.labels(name).observe(prediction.probability_paid_off)
         self._predictions.labels(name, prediction.prediction).inc()
+        if prediction.referral:
+            self._referred.labels(name).inc()
+
+    def referred(self, feature_set: FeatureSet) -> tuple[int, int]:
+        """How many answers this process referred to a person, and how many it gave in all."""
+        label: dict[str, str] = {"feature_set": feature_set}
+        found = self._registry.get_sample_value("loan_predictions_referred_total", label)
+        given = self._registry.get_sample_value("loan_probability_paid_off_count", label)
+        return int(found or 0), int(given or 0)
 
     def request_answered(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,16 @@ _BUSY_SECONDS = 5.0  # to wait for another process that writes
 _INSERT = """
 INSERT INTO predictions (prediction_id, answered_at, milliseconds, request_id, line, source,
                          visitor, feature_set, model_version, account_id, inputs, features,
-                         probability_paid_off, prediction)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         probability_paid_off, prediction, referred, principal_reasons)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_RECENT = """
-SELECT answered_at, feature_set, model_version, inputs, probability_paid_off, prediction
-FROM predictions WHERE visitor = ? ORDER BY id DESC LIMIT ?
+_PAST = """
+SELECT prediction_id, answered_at, feature_set, model_version, inputs, features,
+       probability_paid_off, prediction, referred, principal_reasons
+FROM predictions WHERE visitor = ?
 """
+_RECENT = f"{_PAST} ORDER BY id DESC LIMIT ?"
+_ONE = f"{_PAST} AND prediction_id = ?"
 
 
 class NotRecorded(LoanPipelineError):
@@ -54,24 +57,42 @@ class Answer:
         inputs: what the caller sent.
         features: what the model saw; NaN for a missing value.
         line: in a batch's file; None for a single request.
+        prediction_id: unique among all logs.
     """
 
     prediction: Prediction
     inputs: Mapping[str, object]
     features: Mapping[str, float]
     line: int | None = None
+    prediction_id: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(frozen=True)
 class PastAnswer:
-    """One line of the history."""
+    """An answer as it was recorded.
 
+    Attributes:
+        features: the names of those that the model saw.
+        referred: whether a person had to decide.
+        principal_reasons: of a refusal: `code`, `feature`, `value`, `text`.
+    """
+
+    prediction_id: str
     answered_at: datetime
     feature_set: str
     model_version: str
     inputs: dict[str, Any]
+    features: frozenset[str]
     probability_paid_off: float
     prediction: str
+    referred: bool
+    principal_reasons: list[dict[str, Any]]
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the model refused, with reasons that a letter can name."""
+        refused = self.prediction == "not_paid_off" and not self.referred
+        return refused and bool(self.principal_reasons)
 
 
 class PredictionLog:
@@ -132,14 +153,26 @@ class PredictionLog:
         Raises:
             sqlite3.Error: the log cannot be read.
         """
+        return self._past(_RECENT, visitor, limit)
+
+    def find(self, visitor: str, prediction_id: str) -> PastAnswer | None:
+        """One of a visitor's answers; None where it is none of theirs.
+
+        Raises:
+            sqlite3.Error: the log cannot be read.
+        """
+        return next(iter(self._past(_ONE, visitor, prediction_id)), None)
+
+    def _past(self, query: str, *values: object) -> list[PastAnswer]:
         if not self.path.exists():
             return []
+        with self._lock:
+            if self._connection is None:  # an earlier version's log gets its columns first
+                self._connection = self._open()
         with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, timeout=2)) as db:
-            rows = db.execute(_RECENT, (visitor, limit)).fetchall()
-        return [
-            PastAnswer(datetime.fromisoformat(at), name, version, json.loads(inputs), p, prediction)
-            for at, name, version, inputs, p, prediction in rows
-        ]
+            db.row_factory = sqlite3.Row
+            rows = db.execute(query, values).fetchall()
+        return [_past_answer(row) for row in rows]
 
     def close(self) -> None:
         """Close the file; a later answer opens it again."""
@@ -181,7 +214,7 @@ def _row(
 ) -> tuple[object, ...]:
     prediction = answer.prediction
     return (
-        uuid4().hex,
+        answer.prediction_id,
         *of_request,
         answer.line,
         source,
@@ -193,6 +226,23 @@ def _row(
         orjson.dumps(answer.features).decode(),
         prediction.probability_paid_off,
         prediction.prediction,
+        int(bool(prediction.referral)),
+        orjson.dumps(prediction.principal_reasons).decode(),
+    )
+
+
+def _past_answer(row: sqlite3.Row) -> PastAnswer:
+    return PastAnswer(
+        prediction_id=row["prediction_id"],
+        answered_at=datetime.fromisoformat(row["answered_at"]),
+        feature_set=row["feature_set"],
+        model_version=row["model_version"],
+        inputs=json.loads(row["inputs"]),
+        features=frozenset(json.loads(row["features"])),
+        probability_paid_off=row["probability_paid_off"],
+        prediction=row["prediction"],
+        referred=bool(row["referred"]),
+        principal_reasons=json.loads(row["principal_reasons"]),
     )
 
 

@@ -33,7 +33,8 @@ from loan_pipeline_tests.helpers.lambda_function import (
 )
 from webapp.app import create_app
 
-pytestmark = pytest.mark.slow
+# The build takes a minute on a machine of its own, and many on a busy one.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _LIMIT = 262_144_000  # bytes unpacked, layers included: Lambda's own
 _AIM = 180_000_000

@@ -22,7 +22,7 @@ from loan_pipeline.lake.open import open_store
 from loan_pipeline.release.bundle import write_bundle
 from loan_pipeline.release.publish import HoldoutPredictions, publish
 from loan_pipeline.scoring.bundle import load_bundle
-from loan_pipeline.scoring.known_ground import referrals
+from loan_pipeline.scoring.known_ground import KnownGround
 from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.scoring.scorer import Scorer
@@ -369,5 +369,6 @@ def test_known_ranges_are_those_of_the_training_loans_without_what_grows_with_ti
     assert ranges["payment_to_income"].maximum == pytest.approx(
         (known["payments"] / income).max(), rel=1e-5
     )
-    loan = {name: float(value) for name, value in trained.inputs(known).iloc[3].items()}
-    assert referrals(list(ranges.values()), loan) == []
+    rows = trained.inputs(known).to_numpy(dtype=np.float32)
+    ground = KnownGround(list(ranges.values()), list(trained.inputs(known).columns))
+    assert not any(ground.referrals(rows))

@@ -12,8 +12,6 @@ from benchmarks.growth import on_paper
 from benchmarks.plots import write_plots
 from benchmarks.report import page
 
-pytestmark = pytest.mark.fast
-
 MACHINE = {
     "cores": 2,
     "processor": "a processor",

@@ -17,8 +17,6 @@ from loan_pipeline_tests.helpers.cloudformation import (
     text,
 )
 
-pytestmark = pytest.mark.fast
-
 DEPLOYMENT_PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SETTINGS = set(re.findall(r"^(LOAN_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 

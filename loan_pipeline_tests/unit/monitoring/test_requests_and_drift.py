@@ -12,8 +12,6 @@ from loan_pipeline.monitoring.plots import drift_bars, drift_over_time, latency,
 from loan_pipeline.monitoring.requests import request_figures
 from loan_pipeline_tests.helpers.answers import VERSION, answers, baseline
 
-pytestmark = pytest.mark.fast
-
 
 def test_weeks_start_on_mondays_in_utc() -> None:
     times = pd.Series(pd.to_datetime(["2026-11-22T23:30:00Z", "2026-11-23T00:30:00Z"]))
