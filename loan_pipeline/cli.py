@@ -304,6 +304,8 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
 @click.option("--by", help="Who decides, for the audit trail; --roll-back takes the login's name.")
 @click.option("--note", default="", help="Why, for the audit trail.")
 @click.option("--history", is_flag=True, help="Print the audit trail of both feature sets.")
+@click.option("--dossier", metavar="VERSION", help="Write a release's dossier to --out FILE.html.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="For --dossier.")
 @click.option("--json", "as_json", is_flag=True, help="Print the releases, or the trail, as JSON.")
 def releases(
     feature_set: FeatureSet,
@@ -312,6 +314,8 @@ def releases(
     reject: str | None,
     by: str | None,
     note: str,
+    dossier: str | None,
+    out: Path | None,
     *,
     roll_back: bool,
     history: bool,
@@ -324,12 +328,22 @@ def releases(
 
     if version and not roll_back:
         raise click.UsageError("--to goes with --roll-back")
-    if sum((roll_back, history, approve is not None, reject is not None)) > 1:
-        raise click.UsageError("one of --roll-back, --approve, --reject and --history at a time")
+    if sum(map(bool, (roll_back, history, approve, reject, dossier))) > 1:
+        raise click.UsageError(
+            "one of --roll-back, --approve, --reject, --history and --dossier at a time"
+        )
+    if (dossier is None) != (out is None):
+        raise click.UsageError("--dossier VERSION goes with --out FILE.html")
     if (approve or reject) and not (by and note):
         raise click.UsageError("--approve and --reject need --by NAME and --note WHY")
     settings = load_settings()
     store = open_store(settings.lake)
+    if dossier and out:
+        from loan_pipeline.release.dossier import dossier as render
+
+        out.write_text(render(store, dossier))
+        click.echo(f"Wrote {out}")
+        return
     if history:
         _print_history(audit.history(store), as_json=as_json)
         return

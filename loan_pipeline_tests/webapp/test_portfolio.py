@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from loan_pipeline.lake.folder_store import FolderStore

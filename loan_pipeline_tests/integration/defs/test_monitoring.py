@@ -14,6 +14,7 @@ from loan_pipeline.definitions import build_defs
 from loan_pipeline.defs.io_manager import read_record
 from loan_pipeline.defs.jobs import fill_ops, training_ops
 from loan_pipeline.defs.monitoring import DRIFT, DriftRecord
+from loan_pipeline.defs.resources import build_resources
 from loan_pipeline.lake.feature_tables import read_table_of_snapshot
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.snapshot import latest_snapshot
@@ -43,10 +44,13 @@ class Office:
     def tick(
         self, sensor: str, cursor: str | None = None, **settings: object
     ) -> tuple[dg.SensorEvaluationContext, Any]:
-        loaded = build_defs(self.settings.model_copy(update=settings))
-        repository = loaded.get_repository_def()
+        changed = self.settings.model_copy(update=settings)
+        repository = build_defs(changed).get_repository_def()
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, repository_def=repository
+            instance=self.instance,
+            cursor=cursor,
+            repository_def=repository,
+            resources=build_resources(changed),
         )
         return context, repository.get_sensor_def(sensor).evaluate_tick(context)
 
@@ -181,7 +185,7 @@ def test_one_digest_reports_checks_runs_and_conditions_to_mail_and_webhook(
     with mailbox() as (box, address), webhook() as (posted, url):
         urls = (SecretStr(address), SecretStr(url))
         context, data = office.tick(
-            "alerts", start, alert_urls=urls, dagster_url="http://dagster.example", fresh_days=1e-9
+            "alerts", start, alert_urls=urls, dagster_url="http://dagster.example", fresh_days=0.001
         )
         assert "sent a digest" in str(data.skip_message)
         (letter,) = box.messages
@@ -196,7 +200,7 @@ def test_one_digest_reports_checks_runs_and_conditions_to_mail_and_webhook(
         assert "Release stale: behavioural" in message
         for private in ("amount", "account", str(office.settings.home), "gone"):
             assert private not in message
-        _, quiet = office.tick("alerts", data.cursor, alert_urls=urls, fresh_days=1e-9)
+        _, quiet = office.tick("alerts", data.cursor, alert_urls=urls, fresh_days=0.001)
         assert "nothing to report" in str(quiet.skip_message)
         _, well = office.tick("alerts", quiet.cursor, alert_urls=urls)
         assert "sent a digest" in str(well.skip_message)

@@ -212,3 +212,38 @@ def test_people_decide_in_the_ui(
     assert result.success
     assert current_version(store, "application") == current
     assert any(one.note == "Discussed on Monday." for one in history(store))
+
+
+def test_the_dossier_is_one_file_with_what_an_auditor_asks_for(
+    store: FolderStore, keep_one, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAN_HOME", str(tmp_path))
+    manifest = keep_one(FIRST)
+    approve(store, FIRST, by="Jana <script>", note="As last time.", **RULES, keep=5)
+    out = tmp_path / "dossier.html"
+    result = CliRunner().invoke(main, ["releases", "--dossier", FIRST, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    text = out.read_text()
+    for file, facts in manifest.files.items():
+        assert file in text
+        assert facts.sha256 in text
+    assert "As last time." in text
+    assert "Jana &lt;script&gt;" in text
+    assert "<script" not in text
+    assert manifest.training.snapshot_id in text
+    assert all(feature.name in text for feature in manifest.features)
+    roc_auc = manifest.metrics["out_of_time"]["roc_auc"]
+    assert f"{roc_auc.low:.3f} to {roc_auc.high:.3f}" in text
+    assert "http" not in text.replace("http://www.w3.org", ""), "nothing comes from elsewhere"
+
+
+def test_a_dossier_of_a_release_that_is_not_kept_is_refused(
+    keep_one, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAN_HOME", str(tmp_path))
+    keep_one(FIRST)  # it waits, and is no release
+    out = tmp_path / "dossier.html"
+    result = CliRunner().invoke(main, ["releases", "--dossier", FIRST, "--out", str(out)])
+    assert result.exit_code != 0
+    assert "holds no release" in result.output
+    assert not out.exists()

@@ -31,6 +31,7 @@ def test_requests_are_counted_by_period_and_feature_set() -> None:
     assert figures["answers"].tolist() == [70, 10, 30]
     assert figures["batch"].tolist() == [0, 0, 30]
     assert figures["api"].tolist() == [70, 10, 0]
+    assert figures["share_referred"][0] == pytest.approx(18 / 70)
     first = rows.iloc[:70]
     assert figures["share_refused"][0] == (first["prediction"] == "not_paid_off").mean()
     assert figures["p50_ms"][0] == pytest.approx(np.median(first["milliseconds"]))
