@@ -51,7 +51,7 @@ def test_the_expected_loss_is_probability_times_amount_times_loss_given_default(
         assert answer["expected_loss"] == pytest.approx(expected, abs=0.1)
         page = client.post("/application", data={k: str(v) for k, v in body.items()}).text
         assert f"Expected loss: <strong>{answer['expected_loss']:,.0f} CZK</strong>" in page
-        assert f"{share:.0%}".replace("%", " % is lost") in page
+        assert f" {100 * share:.0f} % lost where a loan is not paid off" in page
 
 
 def test_problems_are_listed_by_field(client):
