@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS predictions (
     request_id TEXT NOT NULL,             -- shared by the rows of a batch; callers may choose it
     line INTEGER,                         -- of a batch's file; null for a single request
     source TEXT NOT NULL,                 -- form, api or batch
-    visitor TEXT,                         -- a random number kept in the browser's session
+    visitor TEXT,                         -- a random number kept in the browser's session, or one
+                                          -- that follows from the caller
     caller TEXT,                          -- user:NAME or client:NAME; null for the anonymous
     feature_set TEXT NOT NULL,
     model_version TEXT NOT NULL,
