@@ -219,7 +219,7 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
     _until(lambda: all(run.is_finished for run in deployment.runs("fine")), "the runs of ticks")
     assert len(deployment.runs("fine", **{"dagster/sensor_name": "seen"})) == 1
     times = [
-        run.tags["dagster/scheduled_execution_time"] for run in deployment.runs("fine", **ticks)
+        run.tags[".dagster/scheduled_execution_time"] for run in deployment.runs("fine", **ticks)
     ]
     assert len(times) == len(set(times))
     assert {run.status for run in deployment.runs("fine")} == {dg.DagsterRunStatus.SUCCESS}
