@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.bundle import Metric
+from loan_pipeline.contracts.fairness import LOWEST_SELECTION_RATIO
 from loan_pipeline.evaluation.metrics import ScoredLoans, measure_with_intervals
 
-# The four-fifths rule of the US Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4,
-# which the field applies to credit as well.
-LOWEST_SELECTION_RATIO = 0.8
 # Of the applicants who would pay: how much less often a subgroup may be accepted.
 LARGEST_TRUE_POSITIVE_GAP = 0.1
 # A warning needs a difference that chance makes less often than this.

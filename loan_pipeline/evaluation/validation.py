@@ -29,7 +29,9 @@ from loan_pipeline.evaluation.rolling import rolling_origin_for_report
 from loan_pipeline.evaluation.subgroups import by_subgroup, fairness_warnings
 from loan_pipeline.progress import track
 from loan_pipeline.quality.stability import distribution
+from loan_pipeline.scoring.known_ground import KnownGround
 from loan_pipeline.training.inputs import FloatArray, model_inputs, with_outcome
+from loan_pipeline.training.known_ground import known_ranges
 from loan_pipeline.training.predictor import TrainedPredictor
 
 BASELINE = "monitoring_baseline"  # where the report keeps what later requests are compared with
@@ -128,6 +130,7 @@ def validate(
                 excluded=trained.facts.excluded,
                 seed=seed,
             ),
+            "referred": _referred(holdout, older, newer),
             "profit": profit,
             "excluded_features": list(trained.facts.excluded),
             "subgroups": subgroups,
@@ -150,6 +153,15 @@ def _baseline(
         for one in trained.features
     }
     return {"score": distribution(probabilities).model_dump(), "features": features}
+
+
+def _referred(
+    holdout: TrainedPredictor, older: pd.DataFrame, newer: pd.DataFrame
+) -> dict[str, int]:
+    """How many loans of the out-of-time test lie beyond what the holdout model learned from."""
+    ground = KnownGround(known_ranges(holdout, older), [one.name for one in holdout.features])
+    found = ground.referrals(holdout.inputs(newer).to_numpy(dtype=np.float32))
+    return {"n": len(newer), "referred": sum(map(bool, found))}
 
 
 def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:

@@ -152,7 +152,8 @@ def test_the_model_page_shows_metrics_with_intervals_data_limits_and_pictures(cl
     assert "a bad loan ranks below a good one 0.940 0.900 to 0.970" in words
     assert "328 loans, 46 of them bad" in words
     assert "3, up to the day before 1999-01-01" in words
-    assert "Limits" in words
+    assert "9. What are its limits?" in words
+    assert "Since this server started, 0 of 0" not in words, "this release keeps no ranges"
     address = re.search(r'src="(/model/behavioural/pictures/[^"]+)"', page.text)[1]
     picture = client.get(address.replace("&amp;", "&"))
     assert picture.mimetype == "image/svg+xml"

@@ -1,13 +1,24 @@
-"""The model card of what is served, from the bundle alone."""
+"""The model card of what is served, from the bundle alone: a risk committee's first questions."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, send_from_directory
 
-from loan_pipeline.contracts.bundle import APPROVAL_FILE, METRICS_FILE, Metric, release_key
-from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.contracts.bundle import (
+    APPROVAL_FILE,
+    METRICS_FILE,
+    VERDICT_FILE,
+    Metric,
+    release_key,
+)
+from loan_pipeline.contracts.fairness import LOWEST_SELECTION_RATIO
+from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.lake.protocol import StoreError
+from loan_pipeline.scoring.bundle import Bundle
+from loan_pipeline.scoring.known_ground import known_label, known_text
 from loan_pipeline.scoring.scorer import Scorer
 from webapp.app_state import app_state
 from webapp.model_watch import NoModel
@@ -21,13 +32,13 @@ SAMPLES = {
 # The first ones are shown, the others are folded.
 METRICS = {
     "roc_auc": "ROC AUC: a bad loan ranks below a good one",
+    "gini": "Gini: twice the ROC AUC, less one",
+    "ks": "Kolmogorov-Smirnov: largest distance of good and bad",
     "average_precision": "Average precision, of finding bad loans",
     "brier": "Brier score: squared error of the probability",
     "balanced_accuracy": "Balanced accuracy at the threshold",
     "recall": "Bad loans found at the threshold",
     "precision": "Bad loans among those refused",
-    "gini": "Gini",
-    "ks": "Kolmogorov-Smirnov distance",
     "calibration_error": "Calibration error",
     "calibration_bias": "Calibration bias: mean probability less share paid off",
     "accuracy": "Accuracy",
@@ -35,28 +46,66 @@ METRICS = {
     "mcc": "Matthews correlation",
     "specificity": "Good loans accepted",
 }
-MAIN_METRICS = tuple(METRICS)[:6]
+MAIN_METRICS = tuple(METRICS)[:8]
 # A picture must run nothing; Matplotlib styles its drawings inline.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class DescribedModel:
+    """A model in use.
+
+    Attributes:
+        report: the validation report; empty where the bundle has none.
+        verdict: the gate's, as JSON; empty where the bundle has none.
+        referred: how many answers this process referred to a person, and how many it gave.
+    """
+
+    name: FeatureSet
+    scorer: Scorer
+    report: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    referred: tuple[int, int]
 
 
 @model_page.get("")
 def show() -> str:
     """Every model in use."""
-    models = app_state().models.loaded()
-    if not models:
-        for status in app_state().models.status().values():
-            raise NoModel(f"There is no model to describe: {status.problem}")
+    state = app_state()
+    loaded, status = state.models.loaded(), state.models.status()
+    if not loaded:
+        for one in status.values():
+            raise NoModel(f"There is no model to describe: {one.problem}")
+    models = [
+        DescribedModel(
+            name,
+            scorer,
+            _json(scorer.bundle, METRICS_FILE),
+            _json(scorer.bundle, VERDICT_FILE),
+            state.metrics.referred(name),
+        )
+        for name, scorer in loaded.items()
+    ]
     return render_template(
         "model.html",
         models=models,
-        status=app_state().models.status(),
+        status=status,
         words=_words,
         samples=SAMPLES,
         metric_names=METRICS,
         split=_split,
-        approvals={name: _approval(one) for name, one in models.items()},
+        approvals={name: _approval(one) for name, one in loaded.items()},
+        known_label=known_label,
+        known_text=known_text,
+        lowest_ratio=LOWEST_SELECTION_RATIO,
     )
+
+
+def _json(bundle: Bundle, name: str) -> Mapping[str, Any]:
+    if name not in bundle.manifest.files:
+        return {}
+    found: Mapping[str, Any] = json.loads((bundle.folder / name).read_bytes())
+    return found
 
 
 @model_page.get("/<feature_set>/pictures/<name>")

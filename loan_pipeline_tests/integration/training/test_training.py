@@ -236,6 +236,8 @@ def test_the_report_is_json_and_compares_with_baselines_and_subgroups(
     assert report["rolling_origin"]["intervals"]["average_precision"]["low"] > 0
     assert len(report["profit"]["profit_czk"]) == len(report["profit"]["thresholds"])
     assert isinstance(report["fairness_warnings"], list)
+    assert report["referred"]["n"] == report["samples"]["out_of_time"]["n"]
+    assert 0 <= report["referred"]["referred"] <= report["referred"]["n"]
     assert report["leaderboard"][0]["roc_auc"] >= report["leaderboard"][-1]["roc_auc"]
     for name, picture in validation.pictures.items():
         assert "prefers-color-scheme:dark" in picture, name
