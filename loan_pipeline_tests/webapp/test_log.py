@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -109,6 +110,17 @@ def test_a_batch_is_recorded_whole_or_not_at_all(client, released):
     answer = client.post(f"{URL}/batch", data=text, content_type="text/csv")
     assert answer.status_code == 503
     assert len(rows_of(released)) == 1
+
+
+def test_the_first_answer_waits_for_another_process_that_writes(released, make_app):
+    app = make_app(released)
+    app.extensions["loan_pipeline"].shipper.stop()
+    other = sqlite3.connect(released / PREDICTION_LOG_FILE, check_same_thread=False)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, other.rollback).start()
+    assert app.test_client().post(URL, json=BODY).status_code == 200
+    other.close()
 
 
 def test_a_log_of_an_earlier_version_is_kept_and_written_on(released, make_app):

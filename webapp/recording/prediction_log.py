@@ -198,7 +198,7 @@ class PredictionLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(CREATE_PREDICTION_LOG)
             _add_missing_columns(connection)
@@ -245,6 +245,20 @@ def _past_answer(row: sqlite3.Row) -> PastAnswer:
         referred=bool(row["referred"]),
         principal_reasons=json.loads(row["principal_reasons"]),
     )
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, for which SQLite does not wait where others are writing."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _add_missing_columns(connection: sqlite3.Connection) -> None:

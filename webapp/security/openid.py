@@ -103,7 +103,8 @@ class OpenIdProvider:
         except requests.RequestException as error:
             raise _unavailable(self._issuer, error) from error
         except (AuthlibBaseError, JoseError, ValueError) as error:
-            raise SignInRefused(f"The provider's answer is refused: {error}.") from error
+            reason = str(error).rstrip(":. ")
+            raise SignInRefused(f"The provider's answer is refused: {reason}.") from error
         claims = token.get("userinfo")
         if not claims:
             raise SignInRefused("The provider's answer is refused: it has no ID token.")

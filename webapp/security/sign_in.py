@@ -15,6 +15,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from loan_pipeline.settings import Settings
+from webapp.security.caller import current_caller
 from webapp.security.errors import SignInRefused
 from webapp.security.openid import OpenIdProvider
 from webapp.security.permissions import roles_of
@@ -77,6 +78,8 @@ def end() -> ResponseReturnValue:
 @sign_in.get("/ended")
 def ended() -> ResponseReturnValue:
     """Where the provider sends the browser back to after its session has ended."""
+    if current_caller().kind == "user":
+        return redirect("/")
     return render_template("signed_out.html", provider_url=None)
 
 
