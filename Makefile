@@ -45,8 +45,8 @@ check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, b
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(BIN)/pre-commit validate-config
 
-bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers (an hour or two); writes docs/benchmarks.md
+	@status=0; $(BIN)/python -m benchmarks || status=$$?; $(BIN)/python -m benchmarks --write-docs; exit $$status
 
 generate: $(VENV)/.dev ## Write the catalogue in docs/features.md from the features' contract
 	@$(BIN)/python -m loan_pipeline.features.catalogue docs/features.md

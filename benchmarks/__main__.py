@@ -10,6 +10,7 @@ import argparse
 import importlib
 import inspect
 import json
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -28,6 +29,10 @@ PARTS = (
     "servers", "stages", "scale",
 )  # fmt: skip
 BY_NAME_ONLY = ("soak", "model_writeup")
+FAILURES = (
+    *(AssertionError, LoanPipelineError, OSError),
+    *(RuntimeError, subprocess.SubprocessError, ValueError),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,8 +44,8 @@ def main(arguments: list[str]) -> int:
         print(f"\n== {name}", flush=True)
         try:
             _keep(path, name, _run(name, options))
-        except LoanPipelineError as error:
-            print(f"{name} failed: {error}")
+        except FAILURES as error:  # the other parts are measured all the same
+            print(f"{name} failed: {type(error).__name__}: {error}")
             failed.append(name)
     if options.write_docs:
         write_docs(_kept(path))

@@ -25,7 +25,7 @@ _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
 
 ENVIRONMENTS = {
     "web": (  # ours, as `pip install loan-pipeline[web]` makes it, but for our own files
-        "-c", str(_ROOT / "requirements.lock"),
+        "-c", "requirements.lock",
         *_PROJECT["dependencies"], *_PROJECT["optional-dependencies"]["web"],
     ),
     "featuretools": (
@@ -101,7 +101,9 @@ def _folder(name: str) -> Path:
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, env=plain_environment())
+    done = subprocess.run(
+        command, cwd=_ROOT, capture_output=True, text=True, env=plain_environment()
+    )
     if done.returncode:
         raise PeerFailed(f"{' '.join(command[:3])} failed:\n{done.stderr[-2000:]}")
     return done.stdout

@@ -4,7 +4,8 @@ import http.client
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 
@@ -17,7 +18,8 @@ class Target:
     body: bytes
     type: str = "application/json"
 
-    def connect(self) -> Callable[[], bytes]:
+    @contextmanager
+    def connected(self) -> Iterator[Callable[[], bytes]]:
         """A kept connection: each call asks and returns the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
@@ -29,22 +31,29 @@ class Target:
                 raise RuntimeError(f"{self.url} answered {response.status}: {answer[:500]!r}")
             return answer
 
-        return ask
+        with closing(connection):
+            yield ask
+
+    def answer(self) -> bytes:
+        """Ask once."""
+        with self.connected() as ask:
+            return ask()
 
 
 def latencies(
     targets: Mapping[str, Target], rounds: int, requests: int
 ) -> dict[str, dict[str, float]]:
     """Milliseconds `p50` and `p99` of each, in rounds by turns after one to warm up."""
-    asks = {name: target.connect() for name, target in targets.items()}
     seconds: dict[str, list[float]] = {name: [] for name in targets}
-    for number in range(rounds + 1):
-        for name, ask in asks.items():
-            for _ in range(requests):
-                started = time.perf_counter()
-                ask()
-                if number:
-                    seconds[name].append(time.perf_counter() - started)
+    with ExitStack() as stack:
+        asks = {n: stack.enter_context(target.connected()) for n, target in targets.items()}
+        for number in range(rounds + 1):
+            for name, ask in asks.items():
+                for _ in range(requests):
+                    started = time.perf_counter()
+                    ask()
+                    if number:
+                        seconds[name].append(time.perf_counter() - started)
     return {
         name: {
             "p50": 1000 * statistics.median(found),
@@ -60,10 +69,10 @@ def per_second(target: Target, connections: int, seconds: float) -> float:
     deadline = time.monotonic() + seconds
 
     def ask(number: int) -> None:
-        answer = target.connect()
-        while time.monotonic() < deadline:
-            answer()
-            counts[number] += 1
+        with target.connected() as request:
+            while time.monotonic() < deadline:
+                request()
+                counts[number] += 1
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(connections)]
     for thread in threads:

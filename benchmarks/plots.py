@@ -9,6 +9,7 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks.comparison import Comparison, comparisons_in
 
@@ -16,6 +17,7 @@ OURS, THEIRS = "#1b6e53", "#9aa5b1"
 # Text stays text, and a picture of the same figures stays the same file.
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "benchmarks", "font.size": 9}
 _OVERVIEW = 8  # bars
+_PLAIN = FuncFormatter(lambda value, _place: f"{value:g}")
 
 
 def write_plots(parts: Mapping[str, Any], folder: Path) -> dict[str, Path]:
@@ -47,7 +49,7 @@ def _growth(figures: Mapping[str, Any]) -> Figure | None:
     if len(runs) < 2:
         return None
     scales = sorted(runs, key=float)
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4))
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     names = {"seconds": "seconds", "peak_gigabytes": "peak memory, GB"}
     for side, (key, label) in zip(axes, names.items(), strict=True):
         for step in dict.fromkeys(step for run in runs.values() for step in run["steps"]):
@@ -57,7 +59,12 @@ def _growth(figures: Mapping[str, Any]) -> Figure | None:
         whole = [runs[scale][key] for scale in scales]
         side.plot([float(scale) for scale in scales], whole, marker="o", color=OURS,
                   linewidth=2.4, label="whole run")  # fmt: skip
-        side.set(xscale="log", yscale="log", xlabel="times the public bank", ylabel=label)
+        side.set(xscale="log", xlabel="times the public bank", ylabel=label)
+        side.set_xticks([float(scale) for scale in scales], scales)
+        side.minorticks_off()
+    axes[0].set(yscale="log")
+    axes[0].yaxis.set_major_formatter(_PLAIN)
+    axes[1].set(ylim=0)
     axes[1].axhline(4, color=THEIRS, linestyle="--")
     axes[1].legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -73,7 +80,11 @@ def _connections(figures: Mapping[str, Any]) -> Figure | None:
         counts = sorted(map(int, by_count))
         axes.plot(counts, [by_count[str(c)] for c in counts], marker="o", label=server,
                   color=OURS if server == "this app" else None)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="connections", ylabel="requests a second")
+    axes.set(xscale="log", xlabel="connections", ylabel="requests a second", ylim=0)
+    axes.set_xticks(
+        *zip(*((int(count), count) for count in next(iter(rates.values()))), strict=True)
+    )
+    axes.minorticks_off()
     axes.legend(fontsize=7)
     return figure
 
@@ -91,9 +102,12 @@ def _overview(parts: Mapping[str, Any]) -> Figure | None:
         return None
     figure, axes = plt.subplots(figsize=(8, 0.5 + 0.38 * len(chosen)))
     labels, ratios = zip(*reversed(chosen), strict=True)
-    axes.barh(labels, ratios, color=[OURS if ratio >= 1 else THEIRS for ratio in ratios])
+    colours = [OURS if ratio >= 1 else THEIRS for ratio in ratios]
+    axes.barh(labels, [ratio - 1 for ratio in ratios], left=1, color=colours)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="times better than the best peer (left of the line: the peer is)")
+    axes.set_xlim(min(*ratios, 1) / 1.5, max(*ratios, 1) * 2)
+    axes.xaxis.set_major_formatter(_PLAIN)
     for number, ratio in enumerate(ratios):
         axes.annotate(f" {ratio:.2g}", (max(ratio, 1), number), va="center")
     return figure

@@ -6,6 +6,7 @@ what it answered; ours does both. All answer with the same probability, which is
 """
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -46,9 +47,18 @@ class _Server:
 
 
 def main() -> dict[str, Any]:
-    """Start all three, ask them in turn; print and return the figures."""
+    """Serve the sample bank's release all three ways."""
     home = released_home()
-    bundle = released_bundle(home)
+    return compare(home, released_bundle(home))
+
+
+def compare(home: Path, bundle: Bundle) -> dict[str, Any]:
+    """Start all three, ask them in turn; print and return the figures.
+
+    Args:
+        home: a LOAN_HOME whose lake has the bundle as its latest release.
+        bundle: a forest with reasons.
+    """
     rows, numbers = account_rows(bundle, ROWS), accounts(bundle, ROWS)
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="bench-servers-") as name:
         folder = Path(name)
@@ -75,7 +85,7 @@ def main() -> dict[str, Any]:
             for work, found, key in (
                 ("a request of one row", one, "p50"),
                 ("a request of one row", one, "p99"),
-                (f"a batch of {ROWS:,} rows", batch, "p50"),
+                (f"a batch of {len(rows):,} rows", batch, "p50"),
             )
         ),
         *(
@@ -141,12 +151,25 @@ def _fastapi(
 @contextmanager
 def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator[_Server]:
     place = str(folder / "mlflow")
-    run_peer("mlflow", "mlflow_model", graph=str(_graph(bundle, folder)), folder=place)
-    program = str(python_of("mlflow").with_name("mlflow"))
-    command = [program, "models", "serve", "-m", place, "--env-manager", "local", "-p", "$WEB_PORT"]
+    graph = str(_graph(bundle, folder))
+    run_peer("mlflow", "mlflow_model", graph=graph, folder=place, features=rows.shape[1])
+    programs = python_of("mlflow").parent  # it looks for uvicorn on PATH
+    command = [
+        "env",
+        f"PATH={programs}{os.pathsep}{os.environ['PATH']}",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        place,
+        "--env-manager",
+        "local",
+        "-p",
+        "$WEB_PORT",
+    ]
     with running(command, folder, folder / "mlflow.log", "/ping") as server:
         one, batch = (
-            json.dumps({"inputs": [_plain(row) for row in some]}).encode()
+            json.dumps({"inputs": some.tolist()}).encode()  # NaN, as its parser takes it
             for some in (rows[:1], rows)
         )
         yield _Server(
@@ -157,15 +180,15 @@ def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator
 
 
 def _assert_same(servers: dict[str, _Server]) -> None:
-    ours = [json.loads(line) for line in servers[OURS].batch.connect()().splitlines()]
+    ours = [json.loads(line) for line in servers[OURS].batch.answer().splitlines()]
     expected = [line["probability_paid_off"] for line in ours]
-    fastapi = json.loads(servers[FASTAPI].batch.connect()())
-    predictions = json.loads(servers[MLFLOW].batch.connect()())["predictions"]
+    fastapi = json.loads(servers[FASTAPI].batch.answer())
+    predictions = json.loads(servers[MLFLOW].batch.answer())["predictions"]
     mlflow = np.array(predictions["probability_paid_off"]).reshape(-1)
     for found in (fastapi, mlflow):
         np.testing.assert_allclose(found, expected, atol=_SAME)
-    one = json.loads(servers[FASTAPI].one.connect()())
-    assert len(one["reasons"]) == len(json.loads(servers[OURS].one.connect()())["reasons"])
+    one = json.loads(servers[FASTAPI].one.answer())
+    assert len(one["reasons"]) == len(json.loads(servers[OURS].one.answer())["reasons"])
 
 
 def _comparison(

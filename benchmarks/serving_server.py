@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,8 +123,18 @@ def running(
                 raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")
             yield Running(port, process.pid, time.monotonic() - started)
         finally:
-            process.terminate()
-            process.wait(timeout=40)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and the processes that it started and may leave behind."""
+    if process.poll() is None:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.terminate()
+    process.wait(timeout=40)
 
 
 def free_port() -> int:

@@ -22,7 +22,7 @@ WORKDIR /app
 ADD --chmod=444 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/certs/rds-global-bundle.pem
 COPY --from=build /app/venv venv
 COPY deploy/dagster.yaml deploy/ecs-run-launcher.yaml deploy/workspace.yaml deploy/start.sh deploy/retrain_weekly.sh \
-    deploy/health.py deploy/
+    deploy/daemon.py deploy/health.py deploy/
 RUN mkdir var && chown 10001:10001 var
 USER 10001:10001
 ENV PATH=/app/venv/bin:$PATH LOAN_HOME=/app/var DAGSTER_HOME=/app/var/dagster PYTHONUNBUFFERED=1

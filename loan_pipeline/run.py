@@ -11,8 +11,8 @@ from loan_pipeline.bank.open import open_bank
 from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.definitions import build_defs
-from loan_pipeline.defs.jobs import STARTED_BY, fill_ops, training_ops, whole_pipeline
-from loan_pipeline.defs.keys import release_key
+from loan_pipeline.defs.jobs import fill_ops, training_ops, whole_pipeline
+from loan_pipeline.defs.keys import STARTED_BY, release_key
 from loan_pipeline.defs.step_logger import STEP_LOGGER
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.instance import prepare_dagster_home

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     time_zone: str = "Europe/Prague"
     retraining_cron: str = "0 5 * * 1"
     monitoring_cron: str = "30 6 * * *"
-    fresh_days: float = Field(default=8, gt=0)  # how old snapshot and release may be
+    fresh_days: float = Field(default=8, ge=0.001)  # how old snapshot and release may be
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     dagster_url: str = ""
 

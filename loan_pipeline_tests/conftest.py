@@ -22,6 +22,17 @@ _AWS_VARIABLES = {
 }
 
 
+# Fixtures that start a server or a browser.
+_SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "dagster_ui"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server or a browser as slow, by the fixtures that it uses."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _SERVERS & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The URL of an S3 server that lives as long as the tests."""

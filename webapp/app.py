@@ -21,6 +21,7 @@ from webapp.pages.batch_upload import batches
 from webapp.pages.history import history
 from webapp.pages.letter import letters
 from webapp.pages.model_card import model_page
+from webapp.pages.portfolio import portfolio
 from webapp.pages.predict import pages
 from webapp.recording import request_log
 from webapp.recording.metrics import Metrics
@@ -54,12 +55,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     rate_limit.init_app(app, settings)
     sessions.init_app(app, settings, without=api)
     problems.init_app(app)
-    for blueprint in (pages, batches, history, letters, model_page, docs, api, health):
+    for blueprint in (pages, batches, history, letters, portfolio, model_page, docs, api, health):
         app.register_blueprint(blueprint)
     if n := settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     state.models.start()
-    state.shipper.start()
+    if settings.web_shipping == "background":
+        state.shipper.start()
     return app
 
 
@@ -80,7 +82,7 @@ def _state(settings: Settings) -> AppState:
         on_loss=metrics.lost.inc,
     )
     shipper = LogShipper(predictions.path, store, on_waiting=metrics.unshipped.set)
-    return AppState(settings, models, predictions, shipper, metrics)
+    return AppState(settings, store, models, predictions, shipper, metrics)
 
 
 def _asset(name: str) -> str:

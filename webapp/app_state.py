@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from flask import current_app
 
+from loan_pipeline.lake.protocol import Store
 from loan_pipeline.settings import Settings
 from webapp.model_watch import ModelWatch
 from webapp.recording.metrics import Metrics
@@ -23,6 +24,7 @@ class AppState:
     """
 
     settings: Settings
+    store: Store
     models: ModelWatch
     predictions: PredictionLog
     shipper: LogShipper

@@ -27,7 +27,8 @@ def handler(event: Event, context: object) -> dict[str, Any]:
 def _answer() -> Callable[[Event, object], dict[str, Any]]:
     """The app, made with the first request: importing this module opens nothing."""
     _log_as_json()
-    return make_lambda_handler(create_app(load_settings()))
+    settings = load_settings().model_copy(update={"web_shipping": "before_answer"})
+    return make_lambda_handler(create_app(settings))
 
 
 def _log_as_json() -> None:

@@ -1,7 +1,6 @@
 """Every error as an answer: problem+json (RFC 9457) for the API, a page for people."""
 
 import json
-import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NotRequired
@@ -21,9 +20,6 @@ from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.requests import InputRejected, Problem, UnknownAccount
 from webapp.model_watch import NoModel
 from webapp.recording.prediction_log import NotRecorded
-from webapp.recording.shipping import NotShipped
-
-logger = logging.getLogger(__name__)
 
 
 class FieldProblem(TypedDict):
@@ -54,7 +50,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UnknownAccount, _unknown_account)
     app.register_error_handler(NoModel, _no_model)
     app.register_error_handler(NotRecorded, _not_recorded)
-    app.register_error_handler(NotShipped, _not_shipped)
     app.register_error_handler(LoanPipelineError, _own_error)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
@@ -110,12 +105,6 @@ def _no_model(error: NoModel) -> Response:
 
 def _not_recorded(error: NotRecorded) -> Response:
     return _retry(_answer(503, str(error), title="The answer cannot be recorded"))
-
-
-def _not_shipped(error: NotShipped) -> Response:
-    logger.warning("an answer was not given: %s", error)  # with places that callers need not know
-    detail = "The answer cannot be kept, so none is given. The server's log has the cause."
-    return _retry(_answer(503, detail, title="The answer cannot be kept"))
 
 
 def _retry(response: Response) -> Response:

@@ -1,5 +1,6 @@
 """From a request's fields to a recorded answer, the same way for pages, API and batches."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,10 +10,13 @@ from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.scoring.requests import APPLICATION_FIELDS, InputRejected, UnknownAccount
 from loan_pipeline.scoring.scorer import Prediction, Row
-from webapp.app_state import app_state
+from webapp.app_state import AppState, app_state
 from webapp.batch.lines import Line
-from webapp.recording.prediction_log import Answer
+from webapp.recording.prediction_log import Answer, NotRecorded
 from webapp.recording.request_log import seconds_so_far
+from webapp.recording.shipping import NotShipped
+
+logger = logging.getLogger(__name__)
 
 Fields = Mapping[str, object]
 _DURATIONS = (12, 24, 36, 48, 60)
@@ -95,9 +99,23 @@ def _record(answers: Sequence[Answer], source: str, visitor: str | None) -> None
         visitor=visitor,
     )
     if state.settings.web_shipping == "before_answer":
-        state.shipper.ship_now()
+        _ship(state, len(answers))
     for answer in answers:
         state.metrics.prediction_answered(answer.prediction)
+
+
+def _ship(state: AppState, answers: int) -> None:
+    try:
+        state.shipper.ship_now()
+    except NotShipped as error:
+        # An alarm looks for these words.
+        logger.exception("predictions were not written to the lake")
+        if state.settings.web_recording == "required":
+            raise NotRecorded(
+                "The answer cannot be recorded in the lake, so none is given. The operator finds "
+                "the cause in the server's log."
+            ) from error
+        state.metrics.lost.inc(answers)
 
 
 def _in_own_currency(prediction: Prediction) -> Prediction:

@@ -43,7 +43,7 @@ def features(tables: Path, loans: pd.DataFrame) -> pd.DataFrame:
     entities.add_relationship("accounts", "account_id", "loans", "account_id")
     entities.add_relationship("accounts", "account_id", "trans", "account_id")
     interesting = {"type": ["PRIJEM", "VYDAJ"], "k_symbol": ["SANKC. UROK", "SIPO"]}
-    entities.add_interesting_values("trans", values=interesting)
+    entities.add_interesting_values(dataframe_name="trans", values=interesting)
     matrix, _ = ft.dfs(
         entityset=entities,
         target_dataframe_name="loans",

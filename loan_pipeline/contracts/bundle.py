@@ -40,6 +40,7 @@ ACCOUNTS_FILE = "accounts.sqlite"
 METRICS_FILE = "metrics.json"
 VERDICT_FILE = "verdict.json"
 MANIFEST_FILE = "manifest.json"
+APPROVAL_FILE = "approval.json"  # beside a release that a person approved; not part of the bundle
 RELEASES = "releases"
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from loan_pipeline.alerts.alert import Alert, digest
 from loan_pipeline.alerts.conditions import conditions
 from loan_pipeline.alerts.send import send
-from loan_pipeline.defs.jobs import STARTED_BY
+from loan_pipeline.defs.keys import STARTED_BY
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import AlertsResource
 

@@ -6,13 +6,11 @@ from typing import Any
 import dagster as dg
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
-from loan_pipeline.defs.keys import predictor_key
+from loan_pipeline.defs.keys import STARTED_BY, predictor_key
 from loan_pipeline.defs.monitoring import GROUP as MONITORING
 from loan_pipeline.defs.portfolio import SCORES
 from loan_pipeline.defs.raw import BANK, raw_tables_contract
 from loan_pipeline.defs.snapshot import SNAPSHOT
-
-STARTED_BY = "loan_pipeline/started_by"  # the tag that says who or what started a run
 
 # The checks are named too: Dagster leaves those of tables that it only watches out of "all".
 CONTRACT = dg.AssetSelection.checks(raw_tables_contract)

@@ -1,8 +1,10 @@
-"""The keys of the assets that there is one of for each feature set."""
+"""The keys of the assets that there is one of for each feature set, and of tags."""
 
 import dagster as dg
 
 from loan_pipeline.contracts.features import FeatureSet
+
+STARTED_BY = "loan_pipeline/started_by"  # the tag that says who or what started a run
 
 
 def predictor_key(name: FeatureSet) -> dg.AssetKey:

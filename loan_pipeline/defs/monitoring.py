@@ -88,7 +88,7 @@ def _baselines(store: Store, rows: pd.DataFrame) -> dict[str, Baseline]:
     key=REQUESTS, group_name=GROUP, deps=_RELEASES, kinds={"pandas", "store"}, retry_policy=_RETRY
 )
 def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[None]:
-    """Volumes, the share refused and latency of the web apps, by day and by week."""
+    """Volumes, the shares refused and referred, and latency of the web apps, by day and by week."""
     rows = _rows(lake.open(), config.days)
     days, weeks = request_figures(rows, "day"), request_figures(rows, "week")
     week_ago = pd.Timestamp.now(tz="UTC") - pd.Timedelta(days=7)
@@ -96,6 +96,7 @@ def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[N
     figures: dict[str, Any] = {"answers_7d": len(recent)}
     if len(recent):
         figures["share_refused_7d"] = float((recent["prediction"] != "paid_off").mean())
+        figures["share_referred_7d"] = float(recent["referred"].mean())
         single = recent.loc[recent["line"].isna(), "milliseconds"]
         figures |= {"p95_ms_7d": float(single.quantile(0.95))} if len(single) else {}
     return dg.MaterializeResult(

@@ -1,5 +1,6 @@
 """The portfolio: every running loan scored as of the snapshot with the released bundle."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -25,7 +26,7 @@ from loan_pipeline.monitoring.portfolio import (
 )
 from loan_pipeline.monitoring.portfolio_store import publish_portfolio, summarise
 from loan_pipeline.quality.verdicts import require_table_passed
-from loan_pipeline.scoring.release import load_latest
+from loan_pipeline.scoring.release import NoRelease, load_latest
 
 GROUP = "portfolio"
 SCORES = dg.AssetKey([GROUP, "scores"])
@@ -41,14 +42,16 @@ _SHOWN = [
     group_name=GROUP,
     deps=[release_key("behavioural")],
     kinds={"onnx", "parquet", "store"},
+    output_required=False,
 )
 def portfolio_scores(
+    context: dg.AssetExecutionContext,
     snapshot: SnapshotManifest,
     loan_features: FeatureTable,
     account_features: FeatureTable,
     lake: LakeResource,
     portfolio: PortfolioResource,
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """Running loans with what is left of them, probability, expected loss and reasons.
 
     Scored is the rest of each loan against its account as of the snapshot. In the lake as Parquet
@@ -63,9 +66,13 @@ def portfolio_scores(
             f"materialise {table.name} again",
         )
         require_table_passed(store, table)
-    scorer = load_latest(
-        store, "behavioural", Path(portfolio.cache), allow_pickles=portfolio.allow_pickles
-    )
+    try:
+        scorer = load_latest(
+            store, "behavioural", Path(portfolio.cache), allow_pickles=portfolio.allow_pickles
+        )
+    except NoRelease:
+        context.log.warning("nothing is scored: the first release waits for its approval")
+        return
     loans = read_feature_table(store, loan_features, _COLUMNS).merge(
         _regions(store, snapshot), on="loan_id", how="left", validate="one_to_one"
     )
@@ -86,7 +93,7 @@ def portfolio_scores(
     whole = summary.all_loans
     pictures = {f"by_{by}": picture(by, portfolio_bars(totals(scored, by), by)) for by in TOTALS}
     tables = {f"{by}_totals": markdown_table(totals(scored, by)) for by in TOTALS}
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             "dagster/row_count": whole.loans,
             "model_version": summary.model_version,

@@ -10,11 +10,14 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import CandidateVerdict
-from loan_pipeline.defs.keys import metrics_key, predictor_key, release_key, verdict_key
+from loan_pipeline.defs.keys import STARTED_BY, metrics_key, predictor_key, release_key, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import PredictorsResource, ReleasePolicyResource
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
+from loan_pipeline.lake.protocol import Store
 from loan_pipeline.quality.verdicts import require_table_passed
+from loan_pipeline.release.approval import keep_waiting
+from loan_pipeline.release.audit import AuditEvent, VerdictSummary, record
 from loan_pipeline.release.bundle import Origin, write_bundle
 from loan_pipeline.release.candidate import (
     MetricsRecord,
@@ -24,8 +27,47 @@ from loan_pipeline.release.candidate import (
     require_snapshot_of,
 )
 from loan_pipeline.release.publish import HoldoutPredictions, publish
+from loan_pipeline.training.errors import ReleaseRefused
 from loan_pipeline.training.predictor_store import read_predictor_file
 from loan_pipeline.training.recipes import model_kind, recipe
+
+
+def _hand_over(
+    context: dg.AssetExecutionContext,
+    store: Store,
+    folder: Path,
+    manifest: BundleManifest,
+    verdict: CandidateVerdict,
+    predictions: HoldoutPredictions,
+    policy: ReleasePolicyResource,
+) -> None:
+    """Release the bundle, or keep it until a person decides; the audit trail keeps a refusal."""
+    by, run_id = context.run.tags.get(STARTED_BY, "Dagster's UI"), context.run.run_id
+    bundle = (store, folder, manifest, verdict, predictions)
+    try:
+        if policy.approval == "manual":
+            keep_waiting(*bundle, minimum_roc_auc=policy.minimum_roc_auc, by=by, run_id=run_id)
+        else:
+            publish(
+                *bundle,
+                minimum_roc_auc=policy.minimum_roc_auc,
+                keep=policy.keep,
+                by=by,
+                run_id=run_id,
+            )
+    except ReleaseRefused as error:
+        refused = AuditEvent(
+            event="refused",
+            feature_set=manifest.feature_set,
+            version=verdict.predictor_id,
+            by=by,
+            note=str(error)[:2000],
+            run_id=run_id,
+            before=verdict.champion,
+            verdict=VerdictSummary.of(verdict),
+        )
+        record(store, refused)
+        raise
 
 
 def _release(name: FeatureSet) -> dg.AssetsDefinition:
@@ -38,9 +80,11 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
             "measured": dg.AssetIn(metrics_key(name)),
             "verdict": dg.AssetIn(verdict_key(name)),
         },
-        description="The bundle that the web app scores with, and the pointer to it.",
+        description="The bundle that the web app scores with, and the pointer to it. Waits for a "
+        "person where LOAN_RELEASE_APPROVAL=manual.",
     )
     def release(
+        context: dg.AssetExecutionContext,
         predictor: PredictorManifest,
         measured: MetricsRecord,
         verdict: CandidateVerdict,
@@ -85,19 +129,12 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
                 ),
                 bank=snapshot.contents,
             )
-            publish(
-                store,
-                Path(folder),
-                manifest,
-                verdict,
-                predictions,
-                minimum_roc_auc=policy.minimum_roc_auc,
-                keep=policy.keep,
-            )
+            _hand_over(context, store, Path(folder), manifest, verdict, predictions, policy)
         return dg.MaterializeResult(
             value=manifest,
             metadata={
                 "version": manifest.version,
+                "state": "released" if policy.approval == "automatic" else "waits for approval",
                 "predictor_id": predictor.predictor_id,
                 "threshold": manifest.threshold,
                 "bytes": sum(file.bytes for file in manifest.files.values()),

@@ -8,8 +8,8 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.defs.alerts import alerts
 from loan_pipeline.defs.io_manager import RecordMissing, read_record
-from loan_pipeline.defs.jobs import STARTED_BY, adopt_ops, retraining, training, unattended
-from loan_pipeline.defs.keys import verdict_key
+from loan_pipeline.defs.jobs import adopt_ops, retraining, training, unattended
+from loan_pipeline.defs.keys import STARTED_BY, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.monitoring import DRIFT, DriftRecord
 from loan_pipeline.lake.protocol import Store

@@ -18,12 +18,16 @@ _LEVELS = {"act": BAD, "watch": "#e69f00", "stable": GOOD, "too few": "#999999"}
 
 
 def volumes(figures: pd.DataFrame) -> str:
-    """Answers by period, and the share of them that was refused."""
+    """Answers by period, and those of them that were refused or referred to a person."""
     with picture(width=7.0, height=3.2) as (axes, drawing):
         for (name, part), colour in zip(
             figures.groupby("feature_set"), (GOOD, OTHER), strict=False
         ):
             axes.plot(part["period"], part["answers"], "o-", ms=3, c=colour, label=f"{name}")
+            referred = part["answers"] * part["share_referred"]
+            axes.plot(
+                part["period"], referred, "x", ms=4, c=colour, alpha=0.7, label=f"{name}, referred"
+            )
             refused = part["answers"] * part["share_refused"]
             axes.plot(
                 part["period"], refused, "o:", ms=3, c=colour, alpha=0.7, label=f"{name}, refused"

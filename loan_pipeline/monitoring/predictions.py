@@ -34,7 +34,9 @@ _TYPES = {
     "features": "string",
     "probability_paid_off": "float64",
     "prediction": "string",
+    "referred": "int64",
 }
+_DEFAULTS = {"referred": 0}  # of columns that objects of earlier apps lack
 _OBJECT = "object"  # the column that says which object a row came from
 # A day's last objects arrive after its end; until then it is read from its objects.
 _SETTLES = timedelta(days=2)
@@ -119,7 +121,7 @@ def _of_day(store: Store, day: date, today: date) -> pd.DataFrame:
 def _read_object(store: Store, key: str) -> pd.DataFrame:
     try:
         rows = unpacked_rows(store.read(key))
-        return _table([row | {_OBJECT: key} for row in rows])
+        return _table([_DEFAULTS | row | {_OBJECT: key} for row in rows])
     except (ValueError, KeyError, TypeError) as error:
         raise MonitoringError(
             f"{store.url}/{key} does not hold rows of the prediction log ({error}): no web app "

@@ -20,16 +20,18 @@ def request_figures(rows: pd.DataFrame, unit: Unit) -> pd.DataFrame:
 
     Returns:
         One row per period and feature set, oldest first: `period`, `feature_set`, `answers`, of
-        them by source `form`, `api` and `batch`, `share_refused`, the latencies `p50_ms`, `p95_ms`
-        and `p99_ms` of requests for one answer (NaN where there are none), `versions`.
+        them by source `form`, `api` and `batch`, `share_refused`, `share_referred`, the latencies
+        `p50_ms`, `p95_ms` and `p99_ms` of requests for one answer (NaN where there are none),
+        `versions`.
     """
     keys = [period_starts(rows["answered_at"], unit).rename("period"), rows["feature_set"]]
     records = [
         {"period": period, "feature_set": name, **_figures(part)}
         for (period, name), part in rows.groupby(keys, sort=True)
     ]
-    columns = ["period", "feature_set", "answers", *SOURCES, "share_refused", *_QUANTILES]
-    return pd.DataFrame.from_records(records, columns=[*columns, "versions"])
+    shares = ["share_refused", "share_referred"]
+    columns = ["period", "feature_set", "answers", *SOURCES, *shares, *_QUANTILES, "versions"]
+    return pd.DataFrame.from_records(records, columns=columns)
 
 
 def _figures(part: pd.DataFrame) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def _figures(part: pd.DataFrame) -> dict[str, Any]:
         "answers": len(part),
         **{source: int((part["source"] == source).sum()) for source in SOURCES},
         "share_refused": float((part["prediction"] != "paid_off").mean()),
+        "share_referred": float(part["referred"].mean()),
         **latency,
         "versions": ", ".join(sorted(part["model_version"].unique())),
     }

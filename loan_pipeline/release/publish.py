@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loan_pipeline.contracts.bundle import (
+    APPROVAL_FILE,
     BUNDLE_FORMAT,
     MANIFEST_FILE,
     BundleManifest,
@@ -25,6 +26,7 @@ from loan_pipeline.contracts.origin import require_same
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.lake.protocol import Pointer, Store, StoreConflict, StoreKeyMissing
 from loan_pipeline.progress import track
+from loan_pipeline.release.audit import AuditEvent, VerdictSummary, record
 from loan_pipeline.training.errors import ReleaseRefused
 
 _HOLDOUT_PREDICTIONS = "holdout_predictions"
@@ -76,6 +78,10 @@ def publish(
     *,
     minimum_roc_auc: float,
     keep: int,
+    by: str = "the pipeline",
+    note: str = "",
+    run_id: str | None = None,
+    approval: AuditEvent | None = None,
 ) -> None:
     """Upload a bundle and make it the latest; the oldest beyond `keep` are removed.
 
@@ -89,6 +95,10 @@ def publish(
         predictions: its holdout predictor's out-of-time predictions.
         minimum_roc_auc: as the settings say now.
         keep: how many releases of the feature set remain, the latest among them.
+        by: who or what releases it, for the audit trail.
+        note: why.
+        run_id: the Dagster run that does it.
+        approval: a person's, recorded once the verdict is known to hold.
 
     Raises:
         ReleaseRefused: the verdict did not pass, the champion has changed since it was given, or
@@ -100,6 +110,10 @@ def publish(
     pointer = store.read_pointer(latest_release_key(name))
     champion = str(pointer.value["version"]) if pointer else None
     require_verdict(verdict, manifest, champion, minimum_roc_auc)
+    if approval is not None:
+        record(store, approval)
+        decision = approval.model_dump_json(indent=1).encode()
+        store.write(release_key(name, version, APPROVAL_FILE), decision)
     with track(f"Releasing {name} {version}", total=len(manifest.files) + 1) as task:
         for file in manifest.files:
             store.upload(folder / file, release_key(name, version, file))
@@ -108,6 +122,19 @@ def publish(
         store.upload(folder / MANIFEST_FILE, release_key(name, version))
         _point(store, name, version, pointer)
         task.advance()
+    record(
+        store,
+        AuditEvent(
+            event="released",
+            feature_set=name,
+            version=version,
+            by=by,
+            note=note,
+            run_id=run_id,
+            before=champion,
+            verdict=VerdictSummary.of(verdict),
+        ),
+    )
     prune(store, name, keep)
 
 
@@ -170,13 +197,17 @@ def current_version(store: Store, name: FeatureSet) -> str | None:
     return None if pointer is None else str(pointer.value["version"])
 
 
-def roll_back(store: Store, name: FeatureSet, version: str | None = None) -> BundleManifest:
+def roll_back(
+    store: Store, name: FeatureSet, version: str | None = None, *, by: str, note: str = ""
+) -> BundleManifest:
     """Make an older release the latest again.
 
     Args:
         store: the lake.
         name: the feature set.
         version: which one; None takes the newest that is older than the current one.
+        by: who does it, for the audit trail.
+        note: why.
 
     Raises:
         ReleaseRefused: there is no such release, or another release was made at the same time.
@@ -194,6 +225,15 @@ def roll_back(store: Store, name: FeatureSet, version: str | None = None) -> Bun
             + ", ".join(sorted(kept, reverse=True))
         )
     _point(store, name, chosen, pointer)
+    event = AuditEvent(
+        event="rolled back",
+        feature_set=name,
+        version=chosen,
+        by=by,
+        note=note,
+        before=str(pointer.value["version"]),
+    )
+    record(store, event)
     return kept[chosen]
 
 

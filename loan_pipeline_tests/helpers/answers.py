@@ -48,6 +48,7 @@ def answers(n: int, *, start: str, days: int = 14, seed: int = 0, **changes: Any
                 json.dumps(dict(zip(FEATURE_NAMES, row, strict=True))) for row in values.tolist()
             ],
             "probability_paid_off": probabilities,
+            "referred": (np.arange(n) % 4 == 0).astype(np.int64),
             "prediction": np.where(probabilities >= 0.8, "paid_off", "not_paid_off"),
         }
     )

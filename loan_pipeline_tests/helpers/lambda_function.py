@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from loan_pipeline_tests.helpers.cloudformation import template
 
 # What Lambda's Python runtimes have beside the standard library.
@@ -171,6 +173,11 @@ class LambdaFunction:
             measured.append(1000 * (time.perf_counter() - started))
             assert answer["statusCode"] == 200
         return measured
+
+    def cpu_seconds(self) -> float:
+        """How long it has kept a processor busy."""
+        used = psutil.Process(self.process.pid).cpu_times()
+        return float(used.user + used.system)
 
     def modules(self) -> set[str]:
         """End the process, and answer what it had imported."""

@@ -28,7 +28,7 @@ from loan_pipeline_tests.helpers.browser import chromium
 from loan_pipeline_tests.helpers.server import start_server
 
 _LIVELIEST_ACCOUNT = """
-SELECT account_id FROM account_features ORDER BY transaction_count DESC, account_id LIMIT 1
+SELECT account_id FROM account_features ORDER BY transfer_recipient_count DESC, account_id LIMIT 1
 """
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/screenshots"

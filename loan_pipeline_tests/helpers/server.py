@@ -52,7 +52,7 @@ def start_server(home: Path, log: Path, **environment: str) -> Server:
             stderr=subprocess.STDOUT,
         )
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
             alive = httpx.get(f"{server.url}/healthz", timeout=2).is_success

@@ -6,8 +6,6 @@ from click.testing import CliRunner
 
 from loan_pipeline.cli import main
 
-pytestmark = pytest.mark.fast
-
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = {name: command for name, command in main.commands.items() if not command.hidden}
 

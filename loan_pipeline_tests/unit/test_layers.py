@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.fast
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "loan_pipeline"
 CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])

@@ -8,8 +8,6 @@ from rich.console import Console
 from loan_pipeline.progress import current_display, track
 from loan_pipeline.terminal import run_shown_on
 
-pytestmark = pytest.mark.fast
-
 
 def test_without_a_display_the_work_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="loan_pipeline"), track("Reading", 3) as task:

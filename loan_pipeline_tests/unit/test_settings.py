@@ -5,8 +5,6 @@ from pydantic import ValidationError
 
 from loan_pipeline.settings import Settings
 
-pytestmark = pytest.mark.fast
-
 ROOT = Path(__file__).parents[2]
 
 

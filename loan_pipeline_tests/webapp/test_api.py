@@ -9,8 +9,6 @@ from loan_pipeline_tests.helpers.bundles import application_fields
 from webapp.recording.json_log import JsonFormatter
 from webapp.security.rate_limit import LimitError
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions"
 ACCOUNT = {"account_id": 1, "amount": 96_000, "duration": 24}
 

@@ -12,8 +12,6 @@ import pytest
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline_tests.helpers.bundles import application_fields
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions/batch"
 GOOD = "account_id,amount,duration\n1,96000,24\n2,50000,12\n"
 

@@ -18,7 +18,7 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1100, "height": 900}
 PAGES = ("/", "/application", "/batch", "/history", "/model")
 
 pytestmark = [
-    pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="Chromium is not installed"),
     pytest.mark.skipif(
         not (VENDOR / "pico.min.css").exists(), reason="`make web-assets` was not run"

@@ -8,8 +8,6 @@ import pytest
 
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions"
 LEFT_OUT = ("gender", "age_years")
 

@@ -17,6 +17,8 @@ from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
 from webapp import create_app
 
+pytestmark = pytest.mark.slow
+
 RELAXED = settings(
     deadline=None,
     max_examples=150,

@@ -9,8 +9,6 @@ from loan_pipeline.contracts.features import FEATURES_BY_NAME, REFUSAL_REASONS
 from loan_pipeline.contracts.known_ground import KnownRange
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions"
 ACCOUNT = {"account_id": "1", "amount": "96000", "duration": "24"}
 PAYMENTS = KnownRange(feature="payments", minimum=304, maximum=9910, missing=False)

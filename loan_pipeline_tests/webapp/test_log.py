@@ -13,8 +13,6 @@ from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.bundles import application_fields
 from webapp.security.secret_key import SecretKeyError, secret_key
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions"
 BODY = {"account_id": 1, "amount": 96_000, "duration": 24}
 

@@ -7,8 +7,6 @@ import pytest
 from loan_pipeline.contracts.features import APPLICATION_FEATURES
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
 
-pytestmark = pytest.mark.fast
-
 ACCOUNT = {"account_id": "1", "amount": "96000", "duration": "24"}
 
 

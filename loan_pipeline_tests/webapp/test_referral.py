@@ -12,8 +12,6 @@ from loan_pipeline.contracts.known_ground import KnownRange
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline_tests.helpers.bundles import release_bundle
 
-pytestmark = pytest.mark.fast
-
 URL = "/api/v1/predictions"
 KNOWN = {"account_id": 1, "amount": 96_000, "duration": 24}
 BEYOND = {"account_id": 1, "amount": 1_000_000, "duration": 24}

@@ -239,10 +239,16 @@ def test_an_answer_is_in_the_lake_before_it_is_sent_where_disks_do_not_last(
     folder.write_bytes(b"a file where the objects' folder should be")
     answer = app.test_client().post(URL, json=BODY)
     assert answer.status_code == 503
+    assert answer.mimetype == "application/problem+json"
+    assert "cannot be recorded" in answer.json["detail"]
     assert str(released) not in answer.text
+    optional = make_app(released, web_shipping="before_answer", web_recording="optional")
+    given = optional.test_client().post(URL, json=BODY)
+    assert given.status_code == 200
+    assert "loan_prediction_log_lost_total 1.0" in optional.test_client().get("/metrics").text
     folder.unlink()
     assert app.test_client().post(URL, json=BODY).status_code == 200
-    assert len(shipped_ids(store)) == 2  # this one, and the one that was not answered
+    assert len(shipped_ids(store)) == 3  # with those that the lake did not take before
 
 
 def test_a_served_app_that_is_told_to_stop_or_killed_loses_nothing(

@@ -19,7 +19,6 @@ def watch_of(app):
     return app.extensions["loan_pipeline"].models
 
 
-@pytest.mark.fast
 def test_a_new_release_is_swapped_in(app, client, released):
     before = version_answered(client)
     release_bundle(released / "lake", "behavioural", version=NEWER, seed=1)
@@ -31,7 +30,6 @@ def test_a_new_release_is_swapped_in(app, client, released):
     assert f'loan_model_in_use{{feature_set="behavioural",version="{NEWER}"}} 1.0' in text
 
 
-@pytest.mark.fast
 def test_the_first_release_ends_the_503(home, make_app):
     app = make_app(home)
     client = app.test_client()
@@ -41,7 +39,6 @@ def test_the_first_release_ends_the_503(home, make_app):
     assert client.get("/").status_code == 200
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("damage", ["cut", "garbage", "missing", "no manifest"])
 def test_a_broken_release_is_refused_and_reported_and_the_old_one_serves_on(
     app, client, released, damage
@@ -72,7 +69,6 @@ def test_a_broken_release_is_refused_and_reported_and_the_old_one_serves_on(
     assert client.get("/readyz").json["models"]["behavioural"]["problem"] is None
 
 
-@pytest.mark.fast
 def test_a_lake_that_goes_away_leaves_the_models_serving(app, client, released):
     before = version_answered(client)
     (released / "lake").rename(released / "gone")
@@ -81,7 +77,6 @@ def test_a_lake_that_goes_away_leaves_the_models_serving(app, client, released):
     assert client.get("/readyz").json["models"]["behavioural"]["problem"]
 
 
-@pytest.mark.fast
 def test_a_watch_outlives_unexpected_errors(released):
     from webapp.model_watch import ModelWatch
 

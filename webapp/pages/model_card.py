@@ -7,9 +7,16 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, send_from_directory
 
-from loan_pipeline.contracts.bundle import METRICS_FILE, VERDICT_FILE, Metric
+from loan_pipeline.contracts.bundle import (
+    APPROVAL_FILE,
+    METRICS_FILE,
+    VERDICT_FILE,
+    Metric,
+    release_key,
+)
 from loan_pipeline.contracts.fairness import LOWEST_SELECTION_RATIO
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
+from loan_pipeline.lake.protocol import StoreError
 from loan_pipeline.scoring.bundle import Bundle
 from loan_pipeline.scoring.known_ground import known_label, known_text
 from loan_pipeline.scoring.scorer import Scorer
@@ -51,6 +58,7 @@ class DescribedModel:
     Attributes:
         report: the validation report; empty where the bundle has none.
         verdict: the gate's, as JSON; empty where the bundle has none.
+        approval: who approved the release, when and why; None of one that needed no approval.
         referred: how many answers this process referred to a person, and how many it gave.
     """
 
@@ -58,6 +66,7 @@ class DescribedModel:
     scorer: Scorer
     report: Mapping[str, Any]
     verdict: Mapping[str, Any]
+    approval: Mapping[str, str] | None
     referred: tuple[int, int]
 
 
@@ -75,6 +84,7 @@ def show() -> str:
             scorer,
             _json(scorer.bundle, METRICS_FILE),
             _json(scorer.bundle, VERDICT_FILE),
+            _approval(scorer),
             state.metrics.referred(name),
         )
         for name, scorer in loaded.items()
@@ -124,6 +134,17 @@ def _scorer(feature_set: str) -> Scorer:
     if feature_set not in FEATURE_SET_NAMES:
         abort(404, "There is no such model.")
     return app_state().models.scorer(feature_set)
+
+
+def _approval(scorer: Scorer) -> dict[str, str] | None:
+    """Who approved the release and why; None where nobody had to, or it cannot be read."""
+    manifest = scorer.manifest
+    key = release_key(manifest.feature_set, manifest.version, APPROVAL_FILE)
+    try:
+        record = json.loads(app_state().store.read(key))
+        return {name: str(record[name]) for name in ("by", "at", "note")}
+    except (StoreError, ValueError, KeyError):
+        return None
 
 
 def _words(name: str) -> str:

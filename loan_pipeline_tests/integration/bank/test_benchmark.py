@@ -6,7 +6,6 @@ from benchmarks import bank as benchmark
 
 
 @pytest.mark.slow
-@pytest.mark.mariadb
 def test_the_benchmark_measures_both_sides_on_the_same_rows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

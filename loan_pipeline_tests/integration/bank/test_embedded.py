@@ -20,8 +20,6 @@ from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers import tiny_bank
 from loan_pipeline_tests.helpers.tiny_bank import contents
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture
 def good(tmp_path: Path) -> Source:

@@ -24,7 +24,7 @@ from loan_pipeline_tests.helpers.certificates import certificate
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 from loan_pipeline_tests.helpers.tiny_bank import contents
 
-pytestmark = pytest.mark.mariadb
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -78,13 +78,11 @@ def test_a_database_that_does_not_exist_is_named(address: Address) -> None:
         MariaDBBank(replace(address, database="elsewhere")).exists()
 
 
-@pytest.mark.fast
 def test_an_unknown_host_is_named_at_once() -> None:
     with pytest.raises(BankUnreachable, match=r"no host bank.invalid"):
         MariaDBBank(parse_address("mysql://u:p@bank.invalid/financial")).exists()
 
 
-@pytest.mark.fast
 def test_a_server_that_is_not_there_is_tried_again_then_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -95,7 +93,6 @@ def test_a_server_that_is_not_there_is_tried_again_then_named(
     assert pauses == [0.5, 1.0, 2.0]
 
 
-@pytest.mark.fast
 def test_a_server_that_never_greets_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"mysql://u:p@127.0.0.1:{silent.getsockname()[1]}/financial"
@@ -127,7 +124,6 @@ def test_tls_that_the_server_does_not_offer_is_refused(mariadb_url: str, tmp_pat
         MariaDBBank(parse_address(f"{mariadb_url}?ssl_ca={authority}")).exists()
 
 
-@pytest.mark.fast
 def test_an_authority_file_that_is_missing_is_named() -> None:
     with pytest.raises(BankError, match=r"ssl_ca is /no/where.pem"):
         MariaDBBank(parse_address("mysql://u:p@h/d?ssl_ca=/no/where.pem")).exists()

@@ -23,7 +23,7 @@ from loan_pipeline_tests.helpers import tiny_bank
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 from loan_pipeline_tests.helpers.tiny_bank import Changed, awkward_rows, contents
 
-pytestmark = pytest.mark.mariadb
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -265,7 +265,6 @@ def test_rows_that_share_a_key_are_never_lost_silently(
         reader.batches(TRANS).read_all()
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     ("url", "told"),
     [
@@ -283,7 +282,6 @@ def test_an_odd_url_is_refused_without_repeating_its_password(url: str, told: st
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.fast
 def test_the_password_stays_out_of_names_and_reprs() -> None:
     address = parse_address("mysql+pymysql://u:s%2Fcret@host:3307/db?ssl_ca=/x.pem", bastion="b")
     assert (address.password, address.port, address.tls) == ("s/cret", 3307, True)

@@ -92,7 +92,6 @@ def settings_of_the_page(server: MariaDBServer) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if line)
 
 
-@pytest.mark.mariadb
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_page_leads_from_a_foreign_schema_to_a_release(
@@ -156,7 +155,7 @@ def checked() -> tuple[int, Any, str]:
     return as_json.exit_code, columns, shown.output
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 @pytest.mark.usefixtures("viewed")
 def test_the_check_finds_what_fits_and_what_does_not(mariadb_server: MariaDBServer) -> None:
     code, columns, shown = checked()
@@ -202,7 +201,7 @@ def test_the_check_finds_what_fits_and_what_does_not(mariadb_server: MariaDBServ
     assert "Some columns do not fit" in shown
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_whole_and_floating_amounts_of_a_bank_that_is_only_read_fit(
     mariadb_server: MariaDBServer, tmp_path: Path
 ) -> None:
@@ -229,7 +228,6 @@ def test_whole_and_floating_amounts_of_a_bank_that_is_only_read_fit(
     assert rows["loan"]["amount"].to_pylist() == [80952, 30276]
 
 
-@pytest.mark.fast
 def test_the_skeleton_explains_every_column_of_the_contract() -> None:
     skeleton = views_skeleton("EUR")
     for table in TABLES:

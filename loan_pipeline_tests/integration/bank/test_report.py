@@ -39,7 +39,6 @@ def described(exploration: Exploration, table: str, column: str) -> tuple[object
     return found.missing, found.minimum, found.mean, found.maximum
 
 
-@pytest.mark.fast
 def test_aggregates_are_those_of_the_rows(exploration: Exploration) -> None:
     assert [table.rows for table in exploration.tables] == [2, 4, 3, 4, 2, 2, 3, 5]
     assert described(exploration, "district", "A12") == (1, 0.3, 0.3, 0.3)
@@ -59,7 +58,7 @@ def test_aggregates_are_those_of_the_rows(exploration: Exploration) -> None:
     )
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_both_databases_tell_the_same(
     bank: Bank, exploration: Exploration, mariadb_url: str, tmp_path: Path
 ) -> None:
@@ -71,7 +70,6 @@ def test_both_databases_tell_the_same(
     assert observe(other) == observe(bank)
 
 
-@pytest.mark.fast
 def test_a_table_is_as_fresh_as_its_newest_row(bank: Bank) -> None:
     seen = observe(bank)
     assert seen["trans"] == Observation(5, date(1996, 4, 28))
@@ -79,7 +77,6 @@ def test_a_table_is_as_fresh_as_its_newest_row(bank: Bank) -> None:
     assert seen["client"] == Observation(4, None)
 
 
-@pytest.mark.fast
 def test_the_report_is_one_page_that_shows_every_plot(exploration: Exploration) -> None:
     page = render(exploration)
     assert page.count("<svg ") == len(plots(exploration)) == 5
@@ -91,14 +88,12 @@ def test_the_report_is_one_page_that_shows_every_plot(exploration: Exploration) 
     assert render(exploration) == page, "the same data give the same page"
 
 
-@pytest.mark.fast
 def test_names_of_the_bank_are_escaped_in_the_report(exploration: Exploration) -> None:
     from dataclasses import replace
 
     assert "<script>" not in render(replace(exploration, source="<script>alert(1)</script>"))
 
 
-@pytest.mark.fast
 def test_a_bank_without_cards_has_a_report_too(tmp_path: Path) -> None:
     without = tiny_bank.tables()
     del without["card"][1:]

@@ -12,7 +12,14 @@ import onnx
 import pandas as pd
 import pytest
 
-from benchmarks import environments, features_pandas, features_polars, features_sql, lookup
+from benchmarks import (
+    environments,
+    features_pandas,
+    features_polars,
+    features_sql,
+    lookup,
+    servers,
+)
 from benchmarks.environments import ENVIRONMENTS, PeerFailed, installed, run_peer
 from benchmarks.features import ours, same_values, snapshot_paths
 from benchmarks.featuretools_peer import beside_featuretools
@@ -28,7 +35,12 @@ from loan_pipeline.scoring.model import OnnxModel
 from loan_pipeline.sources.sample import SampleSource
 from loan_pipeline.sources.sample.snapshot import write_parquet
 from loan_pipeline.training.calibration import Platt
-from loan_pipeline_tests.helpers.bundles import tree_graph, typical_values, write_bundle
+from loan_pipeline_tests.helpers.bundles import (
+    release_bundle,
+    tree_graph,
+    typical_values,
+    write_bundle,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +104,25 @@ def test_shap_gives_the_same_reasons(tmp_path: Path) -> None:
     values, theirs, _ = values_and_seconds(model, bundle, forest_arrays(bundle.model), rows)
     assert np.abs(values).max() > 0.01
     np.testing.assert_allclose(theirs, values, atol=1e-6)
+
+
+def test_other_servers_answer_with_the_same_probability(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in servers.ENVIRONMENT.values():
+        needs(name)
+    monkeypatch.setattr(servers, "ROUNDS", 1)
+    monkeypatch.setattr(servers, "REQUESTS", 5)
+    monkeypatch.setattr(servers, "SECONDS_OF_LOAD", 0.3)
+    monkeypatch.setattr(servers, "CONNECTIONS", (1, 4))
+    lake = tmp_path / "lake"
+    release_bundle(lake, "application")
+    version = release_bundle(lake, "behavioural", model=_forest_graph()).version
+    bundle = load_bundle(lake / "releases" / "behavioural" / version)
+    figures = servers.compare(tmp_path, bundle)  # raises where an answer differs
+    assert {c["unit"] for c in figures["comparisons"]} == {"ms", "requests/s", "MB", "s"}
+    assert all(c["ours"] > 0 and len(c["peers"]) == 2 for c in figures["comparisons"])
+    assert set(figures["per_second"]) == set(servers.ENVIRONMENT)
 
 
 def test_a_script_that_fails_is_reported_with_what_it_printed(

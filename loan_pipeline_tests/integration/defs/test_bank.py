@@ -14,6 +14,8 @@ from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.run import failure_message
 from loan_pipeline.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SOURCE = "sample:scale=0.02,seed=3"
 RAW = {f"raw/{table.name}" for table in TABLES}
 

@@ -26,7 +26,6 @@ SAMPLE = "sample"
 
 
 @pytest.mark.slow
-@pytest.mark.mariadb
 @pytest.mark.timeout(600)
 def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit(
     mariadb_url: str, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -48,7 +47,6 @@ def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit
     assert not settings.embedded_bank_path.exists()
 
 
-@pytest.mark.fast
 def test_an_export_by_others_asks_for_one_retraining(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     bank = random_bank(transactions=50)

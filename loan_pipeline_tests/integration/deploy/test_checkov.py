@@ -9,7 +9,7 @@ import pytest
 
 from loan_pipeline_tests.helpers.cloudformation import ROOT, resources
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from loan_pipeline_tests.helpers.dockerfile import (
     read_dockerfile,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _STARTING_SECONDS = 30
 _COUNT_ASSETS = """

@@ -33,7 +33,8 @@ from loan_pipeline_tests.helpers.lambda_function import (
 )
 from webapp.app import create_app
 
-pytestmark = pytest.mark.slow
+# The build takes a minute on a machine of its own, and many on a busy one.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _LIMIT = 262_144_000  # bytes unpacked, layers included: Lambda's own
 _AIM = 180_000_000
@@ -184,6 +185,8 @@ def test_every_page_and_call_is_answered(
         ("POST", "/batch/results", urlencode({"csv": lines.decode(), **signed}).encode(), session),
         ("GET", "/batch/template/account.csv", None, {}),
         ("GET", "/history", None, {"cookie": cookie}),
+        ("GET", "/portfolio", None, {}),
+        ("GET", f"/letter/{'0' * 32}", None, {"cookie": cookie}),  # of no refusal of this browser
         ("GET", "/model", None, {}),
         ("GET", picture[1].decode(), None, {}),
         ("GET", "/model/behavioural/metrics.json", None, {}),
@@ -202,7 +205,8 @@ def test_every_page_and_call_is_answered(
         urls = app.url_map.bind("localhost")
         for method, path, body, headers in [("GET", "/", None, {}), *requests]:
             answer = function.invoke(event(method, path, body, **headers))
-            assert answer["statusCode"] == 200, (method, path, answer["body"][:500])
+            wanted = 404 if path.startswith("/letter/") else 200
+            assert answer["statusCode"] == wanted, (method, path, answer["body"][:500])
             assert answer["body"]
             matched.add((method, urls.match(path.partition("?")[0], method)[0]))
     app.extensions["loan_pipeline"].close()
@@ -283,11 +287,16 @@ def test_it_starts_in_seconds_and_answers_in_milliseconds(
     started = time.perf_counter()
     function = start()
     assert function.invoke(request)["statusCode"] == 200
-    cold = time.perf_counter() - started
+    cold, cold_cpu = time.perf_counter() - started, function.cpu_seconds()
     warm = statistics.median(function.milliseconds(request, 50))
-    print(f"process start to first answer {cold:.2f} s, then {warm:.1f} ms a request")
-    assert cold < 10  # beyond, Lambda starts the initialisation anew
-    assert warm < 200
+    warm_cpu = 1000 * (function.cpu_seconds() - cold_cpu) / 50
+    print(
+        f"process start to first answer {cold:.2f} s ({cold_cpu:.2f} s of processor), "
+        f"then {warm:.1f} ms a request ({warm_cpu:.1f} ms of processor)"
+    )
+    # Of processor: a busy machine must not fail this. Lambda starts anew what takes 10 s to start.
+    assert cold_cpu < 5
+    assert warm_cpu < 50
 
 
 def test_nothing_is_imported_that_only_a_server_or_the_pipeline_needs(

@@ -19,7 +19,7 @@ from loan_pipeline_tests.helpers.deployment_page import blocks
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 from loan_pipeline_tests.helpers.tiny_bank import contents
 
-pytestmark = pytest.mark.mariadb
+pytestmark = pytest.mark.slow
 
 _ACCOUNT = {"account_id": 1787, "amount": 96_000, "duration": 24}
 

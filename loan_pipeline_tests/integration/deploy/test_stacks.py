@@ -20,6 +20,8 @@ from samtranslator.translator.translator import Translator
 
 from loan_pipeline_tests.helpers.cloudformation import ROOT, STACKS, Template, template, without
 
+pytestmark = pytest.mark.slow
+
 _REGION = "eu-central-1"
 _NOT_IN_MOTO = {
     "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route",

@@ -9,7 +9,7 @@ import pytest
 from loan_pipeline_tests.helpers.cloudformation import ROOT
 from loan_pipeline_tests.helpers.dockerfile import plain_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def _run(word: str) -> subprocess.CompletedProcess[str]:

@@ -13,11 +13,12 @@ from loan_pipeline.training.inputs import with_outcome
 from loan_pipeline.training.recipes import recipe
 from loan_pipeline_tests.helpers.loan_tables import loan_table
 
+pytestmark = pytest.mark.slow
+
 LOANS = loan_table(240)
 QUICK = recipe("quick")
 
 
-@pytest.mark.fast
 def test_cuts_are_the_ends_of_calendar_periods_with_enough_loans_on_both_sides() -> None:
     known = with_outcome(LOANS, "observed")
     cuts = cut_dates(known, 12)

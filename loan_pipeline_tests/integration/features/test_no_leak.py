@@ -15,6 +15,8 @@ from loan_pipeline.features import builder, history, loan_features, profile
 from loan_pipeline_tests.helpers.later_rows import open_tables, with_other_later_rows
 from loan_pipeline_tests.helpers.sample_tables import sample_tables
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["loan_id", *(feature.name for feature in FEATURES)]
 
 

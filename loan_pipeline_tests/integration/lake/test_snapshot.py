@@ -32,7 +32,7 @@ from loan_pipeline.lake.snapshot import (
 from loan_pipeline_tests.helpers.arrow_bank import ArrowBank, random_bank
 
 
-@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.fast), "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store((tmp_path / "it's a lake").as_uri())

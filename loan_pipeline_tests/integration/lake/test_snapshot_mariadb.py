@@ -20,7 +20,7 @@ from loan_pipeline.settings import Settings
 from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 
-pytestmark = pytest.mark.mariadb
+pytestmark = pytest.mark.slow
 
 
 class Writer(threading.Thread):

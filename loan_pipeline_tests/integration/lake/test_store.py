@@ -17,7 +17,7 @@ from loan_pipeline.lake.protocol import (
 )
 
 
-@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.fast), "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return open_store((tmp_path / "a lake").as_uri())

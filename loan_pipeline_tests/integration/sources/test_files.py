@@ -16,8 +16,6 @@ from loan_pipeline.contracts.tables import TABLES, TABLES_BY_NAME
 from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers import tiny_bank
 
-pytestmark = pytest.mark.fast
-
 BERKA = Path(
     os.environ.get("LOAN_TEST_BERKA", Path(__file__).resolve().parents[4] / "shared" / "berka")
 )

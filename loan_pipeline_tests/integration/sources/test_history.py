@@ -14,8 +14,6 @@ from loan_pipeline.sources.open import open_source
 from loan_pipeline.terminal import run_shown_on
 from loan_pipeline_tests.helpers import tiny_bank
 
-pytestmark = pytest.mark.fast
-
 
 def filled(tmp_path: Path, bank: tiny_bank.Tables) -> tuple[EmbeddedBank, str]:
     """The bank, and what a person at the terminal has seen."""

@@ -6,6 +6,8 @@ import pytest
 from loan_pipeline.contracts.tables import TABLES, Table
 from loan_pipeline_tests.helpers.sample_tables import sample_bank
 
+pytestmark = pytest.mark.slow
+
 # Each transaction with what came before it on its account.
 BOOKED = """
     CREATE OR REPLACE TEMP TABLE booked AS SELECT *,

@@ -11,6 +11,8 @@ import pytest
 from loan_pipeline_tests.helpers.sample_statistics import statistics
 from loan_pipeline_tests.helpers.sample_tables import sample_bank
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "sample-bank.md"
 # | figure | original | tolerance | seed 1 |
 ROW = re.compile(r"^\| ([^|]+) \| ([\d,.]+) \| (exact|[\d.]+ %|± [\d.]+) \| ([\d,.]+) \|$", re.M)

@@ -42,7 +42,7 @@ def dumped(server: MariaDBServer, program: str, *options: str) -> bytes:
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options"),
     [
@@ -70,7 +70,7 @@ def test_a_dump_of_either_tool_gives_the_same_bank(
     assert all(rows.equals(before[name]) for name, rows in contents(embedded).items())
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_a_dump_fills_mariadb_as_well(
     filled: Bank, mariadb_server: MariaDBServer, mariadb_url: str, tmp_path: Path
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_dump_fills_mariadb_as_well(
     assert bank.filled_from() == f"dump {tmp_path / 'bank.sql'}"
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_another_server_fills_either_bank(
     filled: Bank,
     embedded: Bank,
@@ -98,7 +98,7 @@ def test_another_server_fills_either_bank(
         assert bank.filled_from() == f"MariaDB original at 127.0.0.1:{mariadb_server.port}"
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_a_bank_can_be_filled_from_itself(
     filled: Bank, mariadb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +121,7 @@ class CutOff(ServerSource):
         return super().batches(table)
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_a_source_that_is_cut_off_is_named_and_read_again(
     filled: Bank,
     embedded: Bank,
@@ -146,7 +146,6 @@ def test_a_source_that_is_cut_off_is_named_and_read_again(
     assert all(rows.equals(before[name]) for name, rows in contents(bank).items())
 
 
-@pytest.mark.fast
 def test_the_public_server_gives_up_early_and_names_the_alternatives(
     embedded: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +184,6 @@ def sql_bank() -> tiny_bank.Tables:
     return bank
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("folder", [True, False])
 def test_workbenchs_scripts_give_the_bank_that_the_files_give(
     embedded: Bank, tmp_path: Path, folder: bool
@@ -205,7 +203,6 @@ def test_workbenchs_scripts_give_the_bank_that_the_files_give(
     assert all(rows.equals(before[name]) for name, rows in contents(embedded).items())
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
@@ -232,7 +229,7 @@ def test_a_bad_dump_is_refused_with_the_place(
     assert not embedded.exists()
 
 
-@pytest.mark.mariadb
+@pytest.mark.slow
 def test_nothing_but_rows_of_the_eight_tables_is_taken_from_a_dump(
     filled: Bank, mariadb_server: MariaDBServer, tmp_path: Path
 ) -> None:

@@ -306,7 +306,7 @@ def kept(trained: TrainedPredictor, tmp_path: Path) -> Path:
 def test_a_training_that_is_killed_leaves_the_last_good_predictor(kept: Path):
     expected = load_predictor(kept).predict_proba(LOANS)
     process = run_training(kept)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200  # a busy machine imports AutoGluon for a minute
     while not list(kept.parent.glob(".being-made-*/predictor/models")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()

@@ -13,8 +13,6 @@ from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline_tests.helpers.bundles import release_bundle
 from loan_pipeline_tests.helpers.prediction_rows import prediction_row
 
-pytestmark = pytest.mark.fast
-
 VERSION = "20261122T120000Z-00000001"
 WEEK = timedelta(days=8)
 

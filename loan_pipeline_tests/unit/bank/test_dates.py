@@ -7,8 +7,6 @@ import pytest
 
 from loan_pipeline.bank.dates import birth_date, birth_gender, dates
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.mark.parametrize(
     "text",

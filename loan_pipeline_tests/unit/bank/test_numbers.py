@@ -7,8 +7,6 @@ import pytest
 
 from loan_pipeline.bank.numbers import AmbiguousNumbersError, decimals, format_of, integers
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.mark.parametrize(
     ("texts", "numbers"),

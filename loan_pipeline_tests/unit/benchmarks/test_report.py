@@ -12,8 +12,6 @@ from benchmarks.growth import on_paper
 from benchmarks.plots import write_plots
 from benchmarks.report import page
 
-pytestmark = pytest.mark.fast
-
 MACHINE = {
     "cores": 2,
     "processor": "a processor",
@@ -96,6 +94,22 @@ def test_parts_are_kept_one_by_one_with_the_ratios_before(
     assert kept["bank"]["ratios_before"] == {"bank, peer": 1.0}
     assert [c.ratio("peer") for c in comparisons_in(kept["bank"])] == [2.0]
     assert [c.ratio("peer") for c in comparisons_in(kept["lookup"])] == [4.0]
+
+
+def test_a_part_that_fails_does_not_keep_the_others_from_being_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOAN_HOME", str(tmp_path))
+
+    def measured(name: str, _options: object) -> dict[str, Any]:
+        if name == "bank":
+            raise RuntimeError("no server")
+        return part(Comparison(name, "s", 1.0))
+
+    monkeypatch.setattr(command, "_run", measured)
+    assert command.main(["bank", "lookup"]) == 1
+    assert set(json.loads((tmp_path / "benchmarks.json").read_text())) == {"lookup"}
+    assert "bank failed: RuntimeError: no server" in capsys.readouterr().out
 
 
 def test_every_part_can_be_run_by_name() -> None:

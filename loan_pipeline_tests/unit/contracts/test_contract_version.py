@@ -8,8 +8,6 @@ import pytest
 from loan_pipeline.contracts import features
 from loan_pipeline.contracts.features import APPLICATION_FEATURES, Feature, contract_version
 
-pytestmark = pytest.mark.fast
-
 Change = Callable[[Feature], Feature]
 
 

@@ -4,8 +4,6 @@ import pytest
 
 from loan_pipeline.contracts.numbers_in_text import decimal_signs, number
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.mark.parametrize(
     ("text", "with_point", "with_comma"),

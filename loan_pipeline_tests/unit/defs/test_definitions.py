@@ -14,8 +14,6 @@ from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.release.gate import RULES
 from loan_pipeline.settings import Settings
 
-pytestmark = pytest.mark.fast
-
 RAW = {f"raw/{table.name}" for table in TABLES}
 
 

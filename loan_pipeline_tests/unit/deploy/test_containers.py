@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,6 @@ import yaml
 
 from loan_pipeline_tests.helpers.cloudformation import ROOT, resources
 from loan_pipeline_tests.helpers.dockerfile import Stage, command, read_dockerfile
-
-pytestmark = pytest.mark.fast
 
 DOCKERFILES = ("web", "pipeline")
 SECRETS = {"BANK_PASSWORD": "a", "DAGSTER_PASSWORD": "b", "S3_SECRET": "c"}
@@ -61,20 +60,34 @@ def test_packages_come_by_their_hashes_as_wheels(name: str) -> None:
     assert "pip check" in runs  # the lock is complete
 
 
+def _package(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _pins(path: str) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==([\w.+!-]+)", (ROOT / path).read_text(), re.MULTILINE)
+    return {_package(name): version for name, version in found}
+
+
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_locks_pin_what_the_tests_run_with(name: str) -> None:
-    def pins(path: str) -> dict[str, str]:
-        found = re.findall(r"^([\w.-]+)==([\w.+!-]+)", (ROOT / path).read_text(), re.MULTILINE)
-        return {
-            package.lower().replace("_", "-").replace(".", "-"): version
-            for package, version in found
-        }
-
-    locked, tested = pins(f"deploy/{name}.lock"), pins("requirements.lock")
-    assert locked
+    locked, tested = _pins(f"deploy/{name}.lock"), _pins("requirements.lock")
     known = {package: version for package, version in locked.items() if package in tested}
     assert known == {package: tested[package] for package in known}
     assert set(locked) - set(tested) <= {"setuptools", "pip", "wheel"}
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"), [("web", ("web", "lambda")), ("pipeline", ("pipeline", "postgres"))]
+)
+def test_locks_have_what_the_project_asks_for(name: str, extras: tuple[str, ...]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = project["dependencies"] + [
+        one for extra in extras for one in project["optional-dependencies"][extra]
+    ]
+    names = {_package(re.split(r"[\[<>=!~ ;]", one)[0]) for one in asked}
+    missing = names - set(_pins(f"deploy/{name}.lock"))
+    assert not missing, f"run deploy/supply-chain.sh lock: deploy/{name}.lock lacks {missing}"
 
 
 def test_the_app_is_asked_whether_it_is_well() -> None:

@@ -2,12 +2,8 @@
 
 import ast
 
-import pytest
-
 from loan_pipeline_tests.helpers.cloudformation import ROOT
 from loan_pipeline_tests.helpers.deployment_page import blocks
-
-pytestmark = pytest.mark.fast
 
 
 def test_every_block_is_executed_by_a_test_or_says_what_it_needs() -> None:

@@ -11,8 +11,6 @@ import yaml
 
 from loan_pipeline_tests.helpers.cloudformation import ROOT
 
-pytestmark = pytest.mark.fast
-
 TEXT = (ROOT / "render.yaml").read_text()
 SERVICE = {
     "type", "name", "runtime", "plan", "region", "branch", "autoDeploy", "numInstances", "envVars",

@@ -17,8 +17,6 @@ from loan_pipeline_tests.helpers.cloudformation import (
     text,
 )
 
-pytestmark = pytest.mark.fast
-
 DEPLOYMENT_PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SETTINGS = set(re.findall(r"^(LOAN_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
@@ -204,12 +202,13 @@ def test_every_bucket_is_reached_by_tls_alone() -> None:
 # --- least privilege ---------------------------------------------------------------------------
 
 
-def test_the_app_reads_releases_and_writes_predictions_and_nothing_else() -> None:
+def test_the_app_reads_releases_and_the_portfolio_and_writes_predictions_and_nothing_else() -> None:
     logs = (
         "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/${Deployment}/web:*"
     )
     assert _allowed("web", "Role") == {
         ("s3:GetObject", "<LakeArn>/releases/*"),
+        ("s3:GetObject", "<LakeArn>/portfolio/*"),
         ("s3:PutObject", "<LakeArn>/predictions/*"),
         ("kms:Decrypt", "<KeyArn>"),
         ("kms:GenerateDataKey", "<KeyArn>"),

@@ -4,8 +4,6 @@ from sklearn.metrics import average_precision_score
 
 from loan_pipeline.evaluation.comparison import paired_difference
 
-pytestmark = pytest.mark.fast
-
 
 def outcomes_and_scores(noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     paid_off = (np.random.default_rng(0).random(300) < 0.8).astype(np.int64)

@@ -10,8 +10,6 @@ from loan_pipeline.evaluation.metrics import (
     measure_with_intervals,
 )
 
-pytestmark = pytest.mark.fast
-
 
 def scored_loans(loans: int = 200, *, seed: int = 0, digits: int = 2) -> ScoredLoans:
     """Predictions that know something, with ties."""

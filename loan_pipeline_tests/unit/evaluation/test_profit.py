@@ -4,8 +4,6 @@ import pytest
 from loan_pipeline.evaluation.metrics import ScoredLoans
 from loan_pipeline.evaluation.profit import Prices, profit_curve
 
-pytestmark = pytest.mark.fast
-
 SCORED = ScoredLoans(
     np.arange(4), np.array([0, 1, 0, 1]), np.array([0.2, 0.4, 0.6, 0.8]), np.array([0, 0, 1, 1])
 )

@@ -5,8 +5,6 @@ import pytest
 from loan_pipeline.evaluation.metrics import ScoredLoans
 from loan_pipeline.evaluation.subgroups import by_subgroup, fairness_warnings
 
-pytestmark = pytest.mark.fast
-
 
 def scored(decisions: list[int], paid_off: list[int]) -> ScoredLoans:
     count = len(decisions)

@@ -11,8 +11,6 @@ from loan_pipeline.export.reasons import TooManyLeaves, reasons_of
 from loan_pipeline.scoring import reasons
 from loan_pipeline_tests.helpers.bundles import tree_graph
 
-pytestmark = pytest.mark.fast
-
 FEATURES = 9
 
 

@@ -1,14 +1,11 @@
 """What a loan's terms do to the features that are computed from them."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME
 from loan_pipeline.scoring.affordability import combine
-
-pytestmark = pytest.mark.fast
 
 ACCOUNT = [f.name for f in FEATURES if f.origin == "account" and not f.codes]
 OF_TERMS = [f for f in FEATURES if f.origin != "account"]

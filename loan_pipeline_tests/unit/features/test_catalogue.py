@@ -15,8 +15,6 @@ from loan_pipeline.contracts.features import (
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.features.catalogue import with_catalogue
 
-pytestmark = pytest.mark.fast
-
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "features.md"
 
 

@@ -13,7 +13,6 @@ import pytest
 from loan_pipeline.features.spark import masked, session_configuration
 from loan_pipeline.lake.open import open_store
 
-pytestmark = pytest.mark.fast
 S3A = "spark.hadoop.fs.s3a."
 PROVIDER = f"{S3A}aws.credentials.provider"
 

@@ -16,8 +16,6 @@ from loan_pipeline.features import account_features, loan_features, serving_feat
 from loan_pipeline.features.builder import ACCOUNT_FEATURES
 from loan_pipeline.scoring.affordability import combine
 
-pytestmark = pytest.mark.fast
-
 AS_OF = date(1995, 7, 1)
 ACCOUNT = {"account_id": 1, "district_id": 1, "frequency": "POPLATEK TYDNE"}
 DISTRICT = dict.fromkeys(("A4", "A5", "A6", "A7", "A8", "A9", "A14", "A15", "A16"), 1)

@@ -13,8 +13,6 @@ from loan_pipeline.monitoring.performance import (
 from loan_pipeline.monitoring.plots import expected_over_time, realised_bars
 from loan_pipeline_tests.helpers.answers import VERSION, answers
 
-pytestmark = pytest.mark.fast
-
 
 def loans_of(rows: pd.DataFrame, *, days: int, **changes: object) -> pd.DataFrame:
     """A loan for every request, so many days later; outcomes follow the probabilities."""

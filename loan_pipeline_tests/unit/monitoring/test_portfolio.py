@@ -22,8 +22,6 @@ from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import typical_values, write_bundle
 
-pytestmark = pytest.mark.fast
-
 AS_OF = date(1998, 12, 31)
 
 

@@ -12,8 +12,6 @@ from loan_pipeline.monitoring.errors import MonitoringError
 from loan_pipeline.monitoring.predictions import numbers_of, read_predictions
 from loan_pipeline_tests.helpers.prediction_rows import prediction_row
 
-pytestmark = pytest.mark.fast
-
 TODAY = date(2026, 11, 26)
 
 

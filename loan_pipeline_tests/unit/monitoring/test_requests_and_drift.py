@@ -12,8 +12,6 @@ from loan_pipeline.monitoring.plots import drift_bars, drift_over_time, latency,
 from loan_pipeline.monitoring.requests import request_figures
 from loan_pipeline_tests.helpers.answers import VERSION, answers, baseline
 
-pytestmark = pytest.mark.fast
-
 
 def test_weeks_start_on_mondays_in_utc() -> None:
     times = pd.Series(pd.to_datetime(["2026-11-22T23:30:00Z", "2026-11-23T00:30:00Z"]))
@@ -33,6 +31,7 @@ def test_requests_are_counted_by_period_and_feature_set() -> None:
     assert figures["answers"].tolist() == [70, 10, 30]
     assert figures["batch"].tolist() == [0, 0, 30]
     assert figures["api"].tolist() == [70, 10, 0]
+    assert figures["share_referred"][0] == pytest.approx(18 / 70)
     first = rows.iloc[:70]
     assert figures["share_refused"][0] == (first["prediction"] == "not_paid_off").mean()
     assert figures["p50_ms"][0] == pytest.approx(np.median(first["milliseconds"]))

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME, feature_set
 from loan_pipeline.quality.features import DRIFT_WARNING, drift, key_problems, value_problems
-
-pytestmark = pytest.mark.fast
 
 APPLICATION = feature_set("application")
 

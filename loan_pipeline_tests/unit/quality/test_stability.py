@@ -7,8 +7,6 @@ import pytest
 
 from loan_pipeline.quality.stability import ACT, WATCH, distribution, stability
 
-pytestmark = pytest.mark.fast
-
 
 def test_the_index_is_the_textbook_sum_over_bins() -> None:
     before = distribution(np.array([0.0] * 8_000 + [1.0] * 2_000), codes=2)

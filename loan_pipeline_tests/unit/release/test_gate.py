@@ -25,8 +25,6 @@ from loan_pipeline.training.inputs import with_outcome
 from loan_pipeline_tests.helpers.bundles import logistic_graph
 from loan_pipeline_tests.helpers.loan_tables import loan_table
 
-pytestmark = pytest.mark.fast
-
 LOANS = with_outcome(loan_table(300), "observed")
 TEST = LOANS["date"] > LOANS["date"].quantile(0.6)
 

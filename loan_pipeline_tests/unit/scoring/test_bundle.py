@@ -10,8 +10,6 @@ from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import MODEL_FILE, write_bundle
 
-pytestmark = pytest.mark.fast
-
 
 def edit_manifest(folder: Path, **changes: object) -> None:
     manifest = json.loads((folder / MANIFEST_FILE).read_text())

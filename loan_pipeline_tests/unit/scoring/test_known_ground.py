@@ -1,12 +1,9 @@
 import math
 
 import numpy as np
-import pytest
 
 from loan_pipeline.contracts.known_ground import KnownRange
 from loan_pipeline.scoring.known_ground import KnownGround, Referral
-
-pytestmark = pytest.mark.fast
 
 NAMES = ("payments", "income_mean_6m_czk", "order_amount_mean_czk")
 PAYMENTS = KnownRange(feature="payments", minimum=304, maximum=9910, missing=False)

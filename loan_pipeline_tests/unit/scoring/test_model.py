@@ -9,8 +9,6 @@ from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import application_fields, write_bundle
 
-pytestmark = pytest.mark.fast
-
 
 def test_a_manifest_from_before_there_were_kinds_means_a_graph(tmp_path):
     write_bundle(tmp_path)

@@ -12,8 +12,6 @@ from loan_pipeline.scoring.reasons import contributions
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import application_fields, write_bundle
 
-pytestmark = pytest.mark.fast
-
 
 def brute_force(model, row, baseline):
     """Shapley values by every order of arrival: the definition, for a handful of features."""

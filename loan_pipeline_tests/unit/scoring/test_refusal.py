@@ -1,14 +1,10 @@
 """Reasons for a refusal: who is named, in which order, and who never is."""
 
-import pytest
-
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME
 from loan_pipeline.scoring.bundle import load_bundle
 from loan_pipeline.scoring.refusal import principal_reasons
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import application_fields, write_bundle
-
-pytestmark = pytest.mark.fast
 
 
 def test_the_strongest_four_that_speak_against_the_applicant_are_named() -> None:

@@ -12,8 +12,6 @@ from loan_pipeline.scoring.bundle import BundleError, load_bundle
 from loan_pipeline.scoring.release import NoRelease, fetch_release, latest_version
 from loan_pipeline_tests.helpers.bundles import MODEL_FILE, release_bundle
 
-pytestmark = pytest.mark.fast
-
 NEWER = "20261123T120000Z-00000002"
 
 

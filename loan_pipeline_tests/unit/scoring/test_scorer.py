@@ -12,8 +12,6 @@ from loan_pipeline.scoring.requests import InputRejected, UnknownAccount, read_a
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import application_fields, write_bundle
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture
 def application(tmp_path):

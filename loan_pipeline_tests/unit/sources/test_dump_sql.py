@@ -12,8 +12,6 @@ from loan_pipeline.sources import dump_sql
 from loan_pipeline.sources.dump import _read
 from loan_pipeline.sources.dump_sql import Create, DumpSyntaxError, Insert, rows_as_csv, statements
 
-pytestmark = pytest.mark.fast
-
 TEXTS = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=20),
     st.text("'\"\\`;,()-/*# \n\r\tN_x", max_size=20),

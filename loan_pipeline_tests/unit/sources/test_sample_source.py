@@ -13,7 +13,6 @@ from loan_pipeline.contracts.tables import LOAN, TABLES, TRANS, Table
 from loan_pipeline.sources.open import open_source
 from loan_pipeline.sources.sample import SampleSource, write_parquet, write_pkdd
 
-fast = pytest.mark.fast
 every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 
 
@@ -21,7 +20,6 @@ def read(source: SampleSource, table: Table) -> pa.Table:
     return pa.Table.from_batches(source.batches(table))
 
 
-@fast
 @every_table
 def test_columns_and_types_are_the_contracts_with_nothing_missing(table: Table) -> None:
     rows = read(SampleSource(0.02), table)
@@ -34,7 +32,6 @@ def test_columns_and_types_are_the_contracts_with_nothing_missing(table: Table) 
             assert set(values.unique().drop_null().to_pylist()) <= set(column.codes)
 
 
-@fast
 @every_table
 def test_the_same_seed_gives_the_same_bank_and_another_seed_another(table: Table) -> None:
     bank = read(SampleSource(0.02, seed=3), table)
@@ -42,7 +39,6 @@ def test_the_same_seed_gives_the_same_bank_and_another_seed_another(table: Table
     assert not bank.equals(read(SampleSource(0.02, seed=4), table))
 
 
-@fast
 @pytest.mark.parametrize("scale", [0.01, 0.05, 0.3])
 def test_small_banks_are_whole_banks(scale: float) -> None:
     for seed in range(3):
@@ -51,7 +47,6 @@ def test_small_banks_are_whole_banks(scale: float) -> None:
         assert set(loans["status"].to_pylist()) == set("ABCD")
 
 
-@fast
 def test_a_larger_bank_is_more_of_the_same_with_keys_of_its_own() -> None:
     source = SampleSource(3)
     for table in TABLES[1:-1]:
@@ -72,7 +67,6 @@ def test_transactions_come_in_batches_of_one_chunk_at_a_time() -> None:
     assert pa.total_allocated_bytes() - before < 500_000_000
 
 
-@fast
 @pytest.mark.parametrize(
     ("scale", "seed"), [(0, 1), (0.001, 1), (float("nan"), 1), (float("inf"), 1), (1, -1)]
 )
@@ -81,7 +75,6 @@ def test_an_impossible_bank_is_refused_with_what_to_do(scale: float, seed: int) 
         SampleSource(scale, seed)
 
 
-@fast
 def test_what_is_written_as_pkdd_files_reads_back_the_same(tmp_path: Path) -> None:
     source = SampleSource(0.05, seed=9)
     write_pkdd(source, tmp_path)
@@ -93,7 +86,6 @@ def test_what_is_written_as_pkdd_files_reads_back_the_same(tmp_path: Path) -> No
         assert read(files, table).equals(read(source, table)), table.name
 
 
-@fast
 def test_pkdd_files_look_like_the_challenges(tmp_path: Path) -> None:
     write_pkdd(SampleSource(0.01), tmp_path)
     first = {path.stem: path.read_text().splitlines()[:2] for path in tmp_path.iterdir()}
@@ -106,7 +98,6 @@ def test_pkdd_files_look_like_the_challenges(tmp_path: Path) -> None:
     assert "?" in (tmp_path / "district.asc").read_text()
 
 
-@fast
 def test_what_is_written_as_parquet_is_a_complete_snapshot(tmp_path: Path) -> None:
     source = SampleSource(0.05, seed=9)
     manifest = write_parquet(source, tmp_path / "lake")
@@ -119,7 +110,6 @@ def test_what_is_written_as_parquet_is_a_complete_snapshot(tmp_path: Path) -> No
         assert rows.equals(read(source, table)), table.name
 
 
-@fast
 def test_a_write_that_fails_leaves_the_files_that_were_there(tmp_path: Path) -> None:
     class Failing(SampleSource):
         def batches(self, table: Table) -> Iterator[pa.RecordBatch]:

@@ -8,8 +8,6 @@ import pytest
 
 from loan_pipeline.training.atomic_folder import new_folder
 
-pytestmark = pytest.mark.fast
-
 
 def test_a_folder_appears_at_the_end_in_place_of_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "made"

@@ -9,8 +9,6 @@ from loan_pipeline.training.calibration import (
     fit_platt,
 )
 
-pytestmark = pytest.mark.fast
-
 
 def distorted_scores(loans: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True probabilities, outcomes drawn from them, and scores as class weights distort them."""

@@ -7,8 +7,6 @@ from loan_pipeline.training.errors import UnsuitableLoans
 from loan_pipeline.training.inputs import model_inputs, require_enough, with_outcome
 from loan_pipeline_tests.helpers.loan_tables import loan_table
 
-pytestmark = pytest.mark.fast
-
 
 def test_the_observed_target_counts_running_loans_and_the_finished_one_does_not():
     loans = loan_table(60)

@@ -15,8 +15,6 @@ from loan_pipeline.training.predictor_store import (
     open_predictor,
 )
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:

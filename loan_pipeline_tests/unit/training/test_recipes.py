@@ -12,8 +12,6 @@ from loan_pipeline.training.recipes import (
 )
 from loan_pipeline.training.train import hyperparameters
 
-pytestmark = pytest.mark.fast
-
 CLASSES, NUMBERS = ["binary", "multiclass"], ["regression", "quantile"]
 FORESTS = [
     {"criterion": "gini", "ag_args": {"name_suffix": "Gini", "problem_types": CLASSES}},

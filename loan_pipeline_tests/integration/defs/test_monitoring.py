@@ -1,0 +1,238 @@
+"""The loop: answers of the app reach the lake, drift is found, retraining and alerts follow."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from loan_pipeline.contracts.portfolio import LATEST_PORTFOLIO_KEY, PortfolioSummary, portfolio_key
+from loan_pipeline.definitions import build_defs
+from loan_pipeline.defs.io_manager import read_record
+from loan_pipeline.defs.jobs import fill_ops, training_ops
+from loan_pipeline.defs.monitoring import DRIFT, DriftRecord
+from loan_pipeline.defs.resources import build_resources
+from loan_pipeline.lake.feature_tables import read_table_of_snapshot
+from loan_pipeline.lake.folder_store import FolderStore
+from loan_pipeline.lake.snapshot import latest_snapshot
+from loan_pipeline.monitoring.drift import FEWEST
+from loan_pipeline.release.publish import current_version
+from loan_pipeline.run import failure_message
+from loan_pipeline.settings import Settings
+from loan_pipeline_tests.helpers.alert_receivers import mailbox, webhook
+from webapp import create_app
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+class Office:
+    """One home with its Dagster instance, as a person works with it."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.settings, self.instance = settings, instance
+        self.store = FolderStore(settings.home / "lake")
+
+    def run(self, job: str, **options: object) -> dg.ExecuteInProcessResult:
+        definition = build_defs(self.settings).resolve_job_def(job)
+        return definition.execute_in_process(
+            instance=self.instance, raise_on_error=False, **options
+        )
+
+    def tick(
+        self, sensor: str, cursor: str | None = None, **settings: object
+    ) -> tuple[dg.SensorEvaluationContext, Any]:
+        changed = self.settings.model_copy(update=settings)
+        repository = build_defs(changed).get_repository_def()
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=cursor,
+            repository_def=repository,
+            resources=build_resources(changed),
+        )
+        return context, repository.get_sensor_def(sensor).evaluate_tick(context)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The whole pipeline has run once, and the app has answered requests for unusual loans."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), minimum_roc_auc=0.5)
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+        office = Office(settings, instance)
+        ops = fill_ops("sample") | training_ops(recipe="quick")
+        result = office.run("whole_pipeline", run_config={"ops": ops})
+        assert result.success, failure_message(result)
+        loans = read_table_of_snapshot(
+            office.store, "loan_features", latest_snapshot(office.store).snapshot_id
+        )
+        assert loans is not None
+        app = create_app(settings)
+        client = app.test_client()
+        for account in loans["account_id"].head(2 * FEWEST):
+            request = {"account_id": int(account), "amount": 590_000, "duration": 12}
+            assert client.post("/api/v1/predictions", json=request).status_code == 200
+        app.extensions["loan_pipeline"].close()
+        yield office
+
+
+@pytest.fixture(scope="module")
+def monitored(office: Office) -> dg.ExecuteInProcessResult:
+    result = office.run("monitoring")
+    assert result.success, failure_message(result)
+    return result
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dg.MetadataValue]:
+    (event,) = [
+        event
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey.from_user_string(asset)
+    ]
+    return dict(event.materialization.metadata)
+
+
+def test_requests_are_counted_and_drawn(monitored: dg.ExecuteInProcessResult) -> None:
+    found = metadata(monitored, "monitoring/requests")
+    assert found["answers_7d"].value == 2 * FEWEST
+    assert isinstance(found["p95_ms_7d"].value, float)
+    assert "data:image/svg+xml" in str(found["volumes"].value)
+
+
+def test_drift_of_the_terms_is_found_and_fails_the_check(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    checks = {
+        check.check_name: check
+        for check in monitored.get_asset_check_evaluations()
+        if check.asset_key == DRIFT
+    }
+    assert not checks["act_limit"].passed
+    assert checks["act_limit"].severity is dg.AssetCheckSeverity.ERROR
+    assert not checks["watch_limit"].passed
+    assert checks["watch_limit"].severity is dg.AssetCheckSeverity.WARN
+    record = read_record(office.store, DRIFT, DriftRecord)
+    assert {"amount", "duration"} <= set(record.acted_on["behavioural"])
+    found = metadata(monitored, "monitoring/drift")
+    assert found["behavioural_largest_feature_index"].value > 0.25
+    assert found["answers_without_a_baseline"].value == 0
+
+
+def test_performance_is_expected_before_any_outcome(monitored: dg.ExecuteInProcessResult) -> None:
+    found = metadata(monitored, "monitoring/performance")
+    assert found["answers"].value == 2 * FEWEST
+    assert found["requests_that_became_loans"].value == 0
+    assert "share_not_paid_off" in str(found["expected"].value)
+
+
+def test_drift_asks_for_one_retraining_and_says_why(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    assert monitored.success
+    _, data = office.tick("retraining_needed")
+    [request] = list(data.run_requests or ())
+    assert request.job_name == "retraining"
+    assert current_version(office.store, "behavioural") in str(request.run_key)
+    assert request.tags["loan_pipeline/started_by"] == "retraining_needed"
+    assert "behavioural: " in request.tags["loan_pipeline/because"]
+    _, again = office.tick("retraining_needed")
+    assert [one.run_key for one in again.run_requests or ()] == [request.run_key]
+    job = build_defs(office.settings).resolve_job_def("retraining")
+    run = office.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    try:
+        _, busy = office.tick("retraining_needed")
+        assert not busy.run_requests
+        assert "under way" in str(busy.skip_message)
+    finally:
+        office.instance.delete_run(run.run_id)
+
+
+def test_a_snapshot_without_a_verdict_asks_for_training_once(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    assert monitored.success
+    record = f"assets/{'/'.join(DRIFT.path)}.json"
+    kept = office.store.read(record)
+    office.store.delete(record)
+    try:
+        assert not office.tick("retraining_needed")[1].run_requests
+        pointer = office.store.read("snapshots/latest.json")
+        result = office.run("retraining", asset_selection=[dg.AssetKey("snapshot")])
+        assert result.success
+        [request] = list(office.tick("retraining_needed")[1].run_requests or ())
+        assert request.job_name == "training"
+        assert latest_snapshot(office.store).snapshot_id in str(request.run_key)
+        office.store.write("snapshots/latest.json", pointer)
+    finally:
+        office.store.write(record, kept)
+
+
+def test_one_digest_reports_checks_runs_and_conditions_to_mail_and_webhook(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    assert monitored.success
+    pointer = office.store.read("releases/behavioural/latest.json")
+    office.store.write("releases/behavioural/latest.json", b'{"version": "20200101T000000Z-gone"}')
+    try:
+        retried = office.run("portfolio", tags={"dagster/will_retry": "true"})
+        last = office.run("portfolio", tags={"loan_pipeline/started_by": "monitoring_schedule"})
+        assert not retried.success
+        assert not last.success
+    finally:
+        office.store.write("releases/behavioural/latest.json", pointer)
+    start = f'{{"until": "{datetime(2020, 1, 1, tzinfo=UTC).isoformat()}"}}'
+    with mailbox() as (box, address), webhook() as (posted, url):
+        urls = (SecretStr(address), SecretStr(url))
+        context, data = office.tick(
+            "alerts", start, alert_urls=urls, dagster_url="http://dagster.example", fresh_days=0.001
+        )
+        assert "sent a digest" in str(data.skip_message)
+        (letter,) = box.messages
+        message = posted[0]["message"]
+        assert "Subject: Loan pipeline: run failed" in letter
+        assert message.count("Run failed") == 1, "what is retried is not reported"
+        assert f"http://dagster.example/runs/{last.run_id}" in message
+        assert "started by monitoring_schedule, failed at portfolio/scores" in message
+        assert "Check failed: act_limit of monitoring/drift" in message
+        assert "Check warned: watch_limit of monitoring/drift" in message
+        assert "Snapshot stale" in message
+        assert "Release stale: behavioural" in message
+        for private in ("amount", "account", str(office.settings.home), "gone"):
+            assert private not in message
+        _, quiet = office.tick("alerts", data.cursor, alert_urls=urls, fresh_days=0.001)
+        assert "nothing to report" in str(quiet.skip_message)
+        _, well = office.tick("alerts", quiet.cursor, alert_urls=urls)
+        assert "sent a digest" in str(well.skip_message)
+        assert "Resolved: " in posted[-1]["message"]
+        assert len(posted) == 2
+    assert context is not None
+
+
+def test_an_alert_that_cannot_be_sent_is_sent_by_the_next_tick(office: Office) -> None:
+    start = f'{{"until": "{datetime(2020, 1, 1, tzinfo=UTC).isoformat()}"}}'
+    with webhook(status=500) as (_, broken), pytest.raises(Exception, match="did not take it"):
+        office.tick("alerts", start, alert_urls=(SecretStr(broken),))
+    with webhook() as (posted, url):
+        office.tick("alerts", start, alert_urls=(SecretStr(url),))
+        assert len(posted) == 1
+
+
+def test_the_portfolio_is_in_the_lake_with_sums_that_add_up(office: Office, tmp_path: Path) -> None:
+    pointer = office.store.read_pointer(LATEST_PORTFOLIO_KEY)
+    assert pointer is not None
+    names = (pointer.value["snapshot_id"], pointer.value["model_version"])
+    summary = PortfolioSummary.model_validate_json(
+        office.store.read(portfolio_key(*names, "summary.json"))
+    )
+    assert summary.all_loans.loans > 100
+    for sums in summary.totals.values():
+        assert sum(one.loans for one in sums) == summary.all_loans.loans
+        assert sum(one.exposure_czk for one in sums) == pytest.approx(
+            summary.all_loans.exposure_czk
+        )
+    assert summary.watch_list
+    assert all(one.reasons for one in summary.watch_list)
+    lines = office.store.read(portfolio_key(*names, "loans.csv")).decode().splitlines()
+    assert len(lines) == 1 + summary.all_loans.loans
+    office.store.download(portfolio_key(*names, "loans.parquet"), tmp_path / "loans.parquet")
