@@ -8,8 +8,6 @@ import pytest
 from loan_pipeline.contracts.known_ground import KnownRange
 from loan_pipeline_tests.helpers.bundles import release_bundle
 
-pytestmark = pytest.mark.fast
-
 DOCS = Path(__file__).parents[2] / "docs" / "model-page.md"
 URL = "/api/v1/predictions"
 RANGES = (
