@@ -28,7 +28,9 @@ _TITLES = {
 _INTRODUCTION = """# Benchmarks
 
 Made from figures by `python -m benchmarks --write-docs`; do not edit. `make bench` measures every
-part beside its peers, in turn, on the same work, in one run; `python -m benchmarks PART` one part.
+part beside its peers, in turn, on the same work, in one run; `python -m benchmarks PART` one part,
+and `--source DIR` the quality of models on a folder of PKDD'99 files in place of the sample bank.
+
 Peers are written as their own users would write them, and the run itself or a test checks that they
 compute the same. Compare ratios, not seconds: machines differ, and are noisy. A ratio above 1 says
 how many times better ours is; where a peer is ahead by more than 2 %, the table says so.

@@ -412,6 +412,17 @@ def serve(host: str | None, port: int) -> None:
     serve_app(load_settings(), host or default, port)
 
 
+@main.command("api-key")
+@click.argument("client")
+def api_key(client: str) -> None:
+    """Make a key for a CLIENT of the web app's API: printed once, stored hashed."""
+    from webapp.security.api_keys import new_api_key
+
+    key, entry = new_api_key(client)
+    click.echo(f"The key, for the client alone; it is not shown again:\n  {key}")
+    click.echo(f"The entry to add to LOAN_WEB_API_KEYS, which revokes it when removed:\n  {entry}")
+
+
 @main.command("dagster-home", hidden=True)
 def dagster_home() -> None:
     """Print where Dagster keeps its state, prepared."""

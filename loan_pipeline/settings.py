@@ -90,6 +90,17 @@ class Settings(BaseSettings):
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    web_oidc_issuer: str | None = None
+    web_oidc_client_id: str | None = None
+    web_oidc_client_secret: SecretStr | None = None
+    web_oidc_groups_claim: str = "groups"
+    web_user_header: str | None = None
+    web_groups_header: str | None = None
+    web_officer_groups: Annotated[tuple[str, ...], NoDecode] = ()
+    web_viewer_groups: Annotated[tuple[str, ...], NoDecode] = ()
+    web_approver_groups: Annotated[tuple[str, ...], NoDecode] = ()
+    web_session_hours: float = Field(default=8, gt=0)
+    web_open_accounts: bool = False
     web_rate_limit: str = ""
     web_recording: Literal["required", "optional"] = "required"
     web_shipping: Literal["background", "before_answer"] = "background"
@@ -103,7 +114,15 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return (base_folder() / home.expanduser()).resolve()
 
-    @field_validator("alert_urls", "excluded_features", "web_api_keys", mode="before")
+    @field_validator(
+        "alert_urls",
+        "excluded_features",
+        "web_api_keys",
+        "web_officer_groups",
+        "web_viewer_groups",
+        "web_approver_groups",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -27,14 +27,18 @@ from webapp.recording import request_log
 from webapp.recording.metrics import Metrics
 from webapp.recording.prediction_log import PredictionLog
 from webapp.recording.shipping import LogShipper
-from webapp.security import headers, rate_limit, sessions
+from webapp.security import access, headers, rate_limit, sessions
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes: 10,000 lines of a batch
 _DAY = 24 * 3600
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, host: str | None = None) -> Flask:
     """The WSGI app, following the releases of the settings' lake.
+
+    Args:
+        settings: those of the environment where none are given.
+        host: the address that it is served on; None, an unknown one, counts as public.
 
     Raises:
         LoanPipelineError: a setting cannot be used.
@@ -53,7 +57,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     request_log.init_app(app, state.metrics)  # first: what follows has a request id
     headers.init_app(app)
     rate_limit.init_app(app, settings)
+    policy = access.init_app(app, settings, host)
     sessions.init_app(app, settings, without=api)
+    if policy.sign_in == "openid":
+        from webapp.security import sign_in  # Authlib and what it needs is loaded only then
+
+        sign_in.init_app(app, settings)
     problems.init_app(app)
     for blueprint in (pages, batches, history, letters, portfolio, model_page, docs, api, health):
         app.register_blueprint(blueprint)

@@ -1,11 +1,13 @@
 """Every error as an answer: problem+json (RFC 9457) for the API, a page for people."""
 
 import json
+import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NotRequired
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from typing_extensions import TypedDict  # pydantic wants it so below Python 3.12
 from werkzeug.exceptions import (
@@ -13,13 +15,15 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
     RequestEntityTooLarge,
     TooManyRequests,
-    Unauthorized,
 )
 
 from loan_pipeline.errors import LoanPipelineError
 from loan_pipeline.scoring.requests import InputRejected, Problem, UnknownAccount
 from webapp.model_watch import NoModel
 from webapp.recording.prediction_log import NotRecorded
+from webapp.security.errors import NotAllowed, NotSignedIn, ProviderUnavailable, SignInRefused
+
+logger = logging.getLogger(__name__)
 
 
 class FieldProblem(TypedDict):
@@ -50,6 +54,10 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UnknownAccount, _unknown_account)
     app.register_error_handler(NoModel, _no_model)
     app.register_error_handler(NotRecorded, _not_recorded)
+    app.register_error_handler(NotSignedIn, _not_signed_in)
+    app.register_error_handler(NotAllowed, _not_allowed)
+    app.register_error_handler(SignInRefused, _sign_in_refused)
+    app.register_error_handler(ProviderUnavailable, _provider_unavailable)
     app.register_error_handler(LoanPipelineError, _own_error)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
@@ -79,15 +87,17 @@ def _answer(
     title: str | None = None,
     errors: Iterable[Problem] = (),
     command: str | None = None,
+    sign_in_url: str | None = None,
 ) -> Response:
     """An error for whom it is: data for the API and machines, a page for people.
 
-    `command` is one that a person may run against it.
+    `command` is one that a person may run against it, `sign_in_url` where they sign in.
     """
     if request.path.startswith("/api/") or request.path in ("/healthz", "/readyz", "/metrics"):
         return problem(status, detail, title=title, errors=errors)
     title = title or HTTPStatus(status).phrase
     context = {"status": status, "title": title, "detail": detail, "command": command}
+    context["sign_in_url"] = sign_in_url
     return make_response(render_template("error.html", **context), status)
 
 
@@ -105,6 +115,30 @@ def _no_model(error: NoModel) -> Response:
 
 def _not_recorded(error: NotRecorded) -> Response:
     return _retry(_answer(503, str(error), title="The answer cannot be recorded"))
+
+
+def _not_signed_in(error: NotSignedIn) -> ResponseReturnValue:
+    if error.sign_in_url and error.page_opened:
+        return redirect(error.sign_in_url)
+    title = "Sign-in needed"
+    response = _answer(401, str(error), title=title, sign_in_url=error.sign_in_url)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _not_allowed(error: NotAllowed) -> Response:
+    return _answer(403, str(error), title="Not allowed")
+
+
+def _sign_in_refused(error: SignInRefused) -> Response:
+    logger.warning("sign-in refused: %s", error)
+    again = url_for("sign_in.begin")
+    return _answer(403, str(error), title="Sign-in refused", sign_in_url=again)
+
+
+def _provider_unavailable(error: ProviderUnavailable) -> Response:
+    logger.warning("sign-in failed: %s", error)
+    return _retry(_answer(503, str(error), title="Sign-in does not work now"))
 
 
 def _retry(response: Response) -> Response:
@@ -131,6 +165,4 @@ def _http(error: HTTPException) -> Response:
     response = _answer(status, detail)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = "Bearer"
     return _retry(response) if isinstance(error, TooManyRequests) else response

@@ -15,6 +15,8 @@ from webapp.batch.lines import Line
 from webapp.recording.prediction_log import Answer, NotRecorded
 from webapp.recording.request_log import seconds_so_far
 from webapp.recording.shipping import NotShipped
+from webapp.security.access import demand
+from webapp.security.caller import current_caller
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +26,15 @@ _SHARES_OF_AMOUNT = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
 def feature_set_for(fields: Fields) -> FeatureSet:
-    """Which model a request is for: by account, or by the application's fields."""
-    return "behavioural" if "account_id" in fields else "application"
+    """Which model a request is for: by account, or by the application's fields.
+
+    Raises:
+        NotSignedIn, NotAllowed: the caller may not look accounts up.
+    """
+    if "account_id" in fields:
+        demand("look_up_accounts")
+        return "behavioural"
+    return "application"
 
 
 def application_fields() -> tuple[str, ...]:
@@ -97,6 +106,7 @@ def _record(answers: Sequence[Answer], source: str, visitor: str | None) -> None
         request_id=g.request_id,
         milliseconds=1000 * seconds_so_far(),
         visitor=visitor,
+        caller=current_caller().logged_name,
     )
     if state.settings.web_shipping == "before_answer":
         _ship(state, len(answers))

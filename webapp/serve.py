@@ -41,7 +41,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         LoanPipelineError: a setting cannot be used.
     """
     log_to_stdout()
-    app = create_app(settings)
+    app = create_app(settings, host=host)
     state: AppState = app.extensions[EXTENSION]
     connections: dict[int, Any] = {}
     try:

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS predictions (
     line INTEGER,                         -- of a batch's file; null for a single request
     source TEXT NOT NULL,                 -- form, api or batch
     visitor TEXT,                         -- a random number kept in the browser's session
+    caller TEXT,                          -- user:NAME or client:NAME; null for the anonymous
     feature_set TEXT NOT NULL,
     model_version TEXT NOT NULL,
     account_id INTEGER,                   -- null for applications
@@ -52,6 +53,7 @@ ADD_MISSING_COLUMNS = {
     "prediction_id": "TEXT NOT NULL DEFAULT ''",
     "milliseconds": "REAL NOT NULL DEFAULT 0",
     "line": "INTEGER",
+    "caller": "TEXT",
     "features": "TEXT NOT NULL DEFAULT '{}'",
     "referred": "INTEGER NOT NULL DEFAULT 0",
     "principal_reasons": "TEXT NOT NULL DEFAULT '[]'",

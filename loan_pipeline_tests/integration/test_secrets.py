@@ -1,5 +1,6 @@
 """Distinct secrets in every setting and URL, then the commands: none is printed or written."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -16,7 +17,8 @@ BIN = Path(sys.executable).parent
 # With characters that URLs must encode; each is looked for as it is and encoded.
 BANK, SOURCE, WRONG, TYPED = "b@nk/S3cret1", "s@urce:S3cret2", "wr@ng/S3cret3", "typ3dS3cret4"
 AWS, SESSION, API_KEY, SIGNING = "awsS3cret5", "s3ssionS3cret6", "apiS3cret7", "signS3cret8"
-SECRETS = (BANK, SOURCE, WRONG, TYPED, AWS, SESSION, API_KEY, SIGNING)
+CLIENT = "cl1entS3cret9"
+SECRETS = (BANK, SOURCE, WRONG, TYPED, AWS, SESSION, API_KEY, SIGNING, CLIENT)
 
 
 class Shell:
@@ -62,7 +64,8 @@ def shell(
         "LOAN_ENV_FILE": "",
         "LOAN_DATABASE_URL": user_with(mariadb_server, "owner", BANK, "secret_bank"),
         "LOAN_LAKE_URL": s3_url,
-        "LOAN_WEB_API_KEYS": API_KEY,
+        "LOAN_WEB_API_KEYS": f"client:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+        "LOAN_WEB_OIDC_CLIENT_SECRET": CLIENT,
         "LOAN_WEB_SECRET_KEY": SIGNING,
         "AWS_SECRET_ACCESS_KEY": AWS,
         "AWS_SESSION_TOKEN": SESSION,
@@ -148,9 +151,9 @@ def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
 
 ASK_THE_WEB_APP = """
 from webapp import create_app
-client = create_app().test_client()
+client = create_app(host="127.0.0.1").test_client()
 asked = {"account_id": 1, "amount": 9000, "duration": 12}
-for key in ("wrong", ""):
+for key in ("wrong", "apiS3cret7", ""):
     print(client.post("/api/v1/predictions", json=asked, headers={"X-API-Key": key}).data)
 for page in ("/", "/model", "/readyz", "/metrics", "/api/v1/openapi.json"):
     print(client.get(page).data)

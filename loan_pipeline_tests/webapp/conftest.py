@@ -42,9 +42,11 @@ def make_app() -> Iterator[Callable[..., Flask]]:
     """Makes apps for a LOAN_HOME; their background threads end with the test."""
     apps: list[Flask] = []
 
-    def make(home: Path, *, csrf: bool = False, **settings: object) -> Flask:
+    def make(
+        home: Path, *, csrf: bool = False, host: str = "127.0.0.1", **settings: object
+    ) -> Flask:
         options = {"web_release_check_seconds": 3600}
-        app = create_app(Settings(home=home, **(options | settings)))
+        app = create_app(Settings(home=home, **(options | settings)), host=host)
         app.config.update(TESTING=True, WTF_CSRF_ENABLED=csrf)
         # As in production: an unexpected error must end as a 500 answer.
         app.config["PROPAGATE_EXCEPTIONS"] = False

@@ -7,6 +7,7 @@ import pytest
 
 from loan_pipeline_tests.helpers.bundles import application_fields
 from webapp.recording.json_log import JsonFormatter
+from webapp.security.api_keys import new_api_key
 from webapp.security.rate_limit import LimitError
 
 URL = "/api/v1/predictions"
@@ -114,13 +115,14 @@ def test_a_request_id_is_taken_over_where_it_is_a_plain_one(client):
 
 
 def test_with_keys_configured_only_their_holders_are_answered(released, make_app):
-    client = make_app(released, web_api_keys=("first-key", "second-key")).test_client()
+    (first, entry_1), (second, entry_2) = new_api_key("one"), new_api_key("two")
+    client = make_app(released, web_api_keys=(entry_1, entry_2)).test_client()
     refused = client.post(URL, json=ACCOUNT)
     problem_of(refused, 401)
     assert refused.headers["WWW-Authenticate"] == "Bearer"
     wrong = {"Authorization": "Bearer nöthing".encode().decode("latin-1")}
     problem_of(client.post(URL, json=ACCOUNT, headers=wrong), 401)
-    for headers in ({"Authorization": "Bearer second-key"}, {"X-API-Key": "first-key"}):
+    for headers in ({"Authorization": f"Bearer {second}"}, {"X-API-Key": first}):
         assert client.post(URL, json=ACCOUNT, headers=headers).status_code == 200
     batch = client.post(f"{URL}/batch", data="x", content_type="text/csv")
     problem_of(batch, 401)
@@ -145,7 +147,8 @@ def test_a_client_beyond_the_limit_has_to_wait(released, make_app):
 
 
 def test_behind_a_proxy_each_client_has_its_own_limit(released, make_app):
-    client = make_app(released, web_rate_limit="1/minute", web_proxies=1).test_client()
+    options = {"web_proxies": 1, "web_open_accounts": True}
+    client = make_app(released, web_rate_limit="1/minute", **options).test_client()
     for address in ("203.0.113.1", "203.0.113.2"):
         headers = {"X-Forwarded-For": address}
         assert client.post(URL, json=ACCOUNT, headers=headers).status_code == 200

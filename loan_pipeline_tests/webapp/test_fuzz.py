@@ -33,7 +33,7 @@ def fuzzed(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     release_bundle(home / "lake", "application")
     release_bundle(home / "lake", "behavioural")
-    app = create_app(Settings(home=home, web_release_check_seconds=3600))
+    app = create_app(Settings(home=home, web_release_check_seconds=3600), host="127.0.0.1")
     app.config.update(WTF_CSRF_ENABLED=False)
     yield app
     app.extensions["loan_pipeline"].close()

@@ -15,7 +15,7 @@ from webapp.batch.json_lines import read_json_lines, write_json_lines
 from webapp.batch.lines import BatchRejected, BatchTooLong
 from webapp.problems import problem
 from webapp.score_requests import application_fields, score, score_batch
-from webapp.security.api_keys import require_api_key
+from webapp.security.access import current_policy
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -27,15 +27,14 @@ JSON_LINES = ("application/x-ndjson", "application/jsonl")
 def openapi() -> Response:
     """The API's description."""
     settings = app_state().settings
-    described = description(application_fields(), with_keys=bool(settings.web_api_keys))
-    text = json.dumps(described)
+    with_keys = current_policy().api_needs_key
+    text = json.dumps(description(application_fields(), with_keys=with_keys))
     return Response(in_currency(text, settings.currency), mimetype="application/json")
 
 
 @api.post("/predictions")
 def predict() -> Response:
     """Score one request."""
-    require_api_key(app_state().settings)
     if request.mimetype != "application/json":
         abort(415, "Send the fields as application/json.")
     try:
@@ -51,7 +50,6 @@ def predict() -> Response:
 @api.post("/predictions/batch")
 def predict_batch() -> Response:
     """Score many requests; a line that cannot be scored is answered with its problem."""
-    require_api_key(app_state().settings)
     if request.mimetype != CSV and request.mimetype not in JSON_LINES:
         abort(415, f"Send the lines as {CSV} or {JSON_LINES[0]}.")
     data = request.get_data(cache=False)

@@ -3,10 +3,11 @@
 import logging
 import sqlite3
 
-from flask import Blueprint, render_template, session
+from flask import Blueprint, render_template
 
 from webapp.app_state import app_state
 from webapp.recording.prediction_log import PastAnswer
+from webapp.security.caller import visitor
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +18,11 @@ _SHOWN = 50  # answers
 
 @history.get("/history")
 def show() -> str:
-    """The answers that the visitor's session asked for."""
-    visitor = session.get("visitor")
+    """The answers that the visitor asked for."""
     answers: list[PastAnswer] = []
     problem = None
     try:
-        if visitor:
-            answers = app_state().predictions.recent(str(visitor), _SHOWN)
+        answers = app_state().predictions.recent(visitor(), _SHOWN)
     except sqlite3.Error as error:
         logger.warning("the history cannot be read: %s", error)
         problem = "The record of answers cannot be read now. Try again later."

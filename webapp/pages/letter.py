@@ -1,9 +1,10 @@
 """The letter to an applicant whom the model refused: the reasons as they were recorded."""
 
-from flask import Blueprint, abort, render_template, session
+from flask import Blueprint, abort, render_template
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
 from webapp.app_state import app_state
+from webapp.security.caller import visitor
 
 letters = Blueprint("letters", __name__)
 
@@ -11,8 +12,7 @@ letters = Blueprint("letters", __name__)
 @letters.get("/letter/<prediction_id>")
 def show(prediction_id: str) -> str:
     """A letter to print, for one of the visitor's own answers."""
-    visitor = session.get("visitor")
-    answer = app_state().predictions.find(str(visitor), prediction_id) if visitor else None
+    answer = app_state().predictions.find(visitor(), prediction_id)
     if answer is None:
         abort(404, "There is no such answer among those that this browser asked for.")
     if answer.referred:

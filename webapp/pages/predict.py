@@ -1,8 +1,6 @@
 """The two forms and their answer."""
 
-import secrets
-
-from flask import Blueprint, Response, jsonify, render_template, request, session
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
@@ -11,6 +9,7 @@ from loan_pipeline.scoring.text import reason_text
 from webapp.app_state import app_state
 from webapp.pages.forms import AccountForm, RequestForm, application_form
 from webapp.score_requests import feature_set_for, other_terms, score
+from webapp.security.caller import visitor
 
 pages = Blueprint("pages", __name__)
 
@@ -56,7 +55,7 @@ def _form_page(form: RequestForm, template: str, **context: object) -> Page:
 
 
 def _answer_page(values: dict[str, object]) -> str:
-    answer = score(values, source="form", visitor=_visitor())
+    answer = score(values, source="form", visitor=visitor())
     scorer = app_state().models.scorer(feature_set_for(values))
     durations, table = other_terms(values)
     return render_template(
@@ -76,12 +75,6 @@ def _answer_page(values: dict[str, object]) -> str:
 def _bounds(name: str) -> tuple[str, str]:
     feature = FEATURES_BY_NAME[name]
     return f"{feature.minimum:.0f}", f"{feature.maximum:.0f}"
-
-
-def _visitor() -> str:
-    if "visitor" not in session:
-        session["visitor"] = secrets.token_hex(8)
-    return str(session["visitor"])
 
 
 @pages.get("/accounts/<int:account_id>")

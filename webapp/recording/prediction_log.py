@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 _BUSY_SECONDS = 5.0  # to wait for another process that writes
 _INSERT = """
 INSERT INTO predictions (prediction_id, answered_at, milliseconds, request_id, line, source,
-                         visitor, feature_set, model_version, account_id, inputs, features,
+                         visitor, caller, feature_set, model_version, account_id, inputs, features,
                          probability_paid_off, prediction, referred, principal_reasons)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PAST = """
 SELECT prediction_id, answered_at, feature_set, model_version, inputs, features,
@@ -123,6 +123,7 @@ class PredictionLog:
         request_id: str,
         milliseconds: float,
         visitor: str | None = None,
+        caller: str | None = None,
     ) -> None:
         """Write the answers of one request in one transaction.
 
@@ -134,7 +135,8 @@ class PredictionLog:
         """
         at = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
         of_request = (at, round(milliseconds, 3), request_id)
-        rows = [_row(answer, of_request, source, visitor) for answer in answers]
+        asked_by = (source, visitor, caller)
+        rows = [_row(answer, of_request, asked_by) for answer in answers]
         try:
             with self._lock:
                 self._write(rows)
@@ -210,15 +212,14 @@ class PredictionLog:
 
 
 def _row(
-    answer: Answer, of_request: tuple[object, ...], source: str, visitor: str | None
+    answer: Answer, of_request: tuple[object, ...], asked_by: tuple[object, ...]
 ) -> tuple[object, ...]:
     prediction = answer.prediction
     return (
         answer.prediction_id,
         *of_request,
         answer.line,
-        source,
-        visitor,
+        *asked_by,
         prediction.feature_set,
         prediction.model_version,
         answer.inputs.get("account_id"),

@@ -8,6 +8,7 @@ import time
 from flask import Flask, Response, g, request
 
 from webapp.recording.metrics import Metrics
+from webapp.security.caller import current_caller
 
 logger = logging.getLogger("webapp.access")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -31,6 +32,7 @@ def init_app(app: Flask, metrics: Metrics) -> None:
             fields = {
                 "request_id": g.request_id,
                 "client": request.remote_addr,
+                "caller": current_caller().logged_name,
                 "method": request.method,
                 "path": request.path,
                 "status": response.status_code,

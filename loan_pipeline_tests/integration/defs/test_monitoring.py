@@ -68,7 +68,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             office.store, "loan_features", latest_snapshot(office.store).snapshot_id
         )
         assert loans is not None
-        app = create_app(settings)
+        app = create_app(settings, host="127.0.0.1")
         client = app.test_client()
         for account in loans["account_id"].head(2 * FEWEST):
             request = {"account_id": int(account), "amount": 590_000, "duration": 12}

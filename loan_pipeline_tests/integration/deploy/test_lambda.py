@@ -98,6 +98,7 @@ def variables(s3_url: str, aws_environment: str, tmp_path: Path) -> dict[str, st
         "LOAN_LAKE_URL": s3_url,
         **of_template,
         "LOAN_WEB_SECRET_KEY": "a-key-of-this-test-alone",
+        "LOAN_WEB_OPEN_ACCOUNTS": "true",
         "AWS_ENDPOINT_URL": aws_environment,
         "AWS_REGION": "eu-central-1",
         "AWS_DEFAULT_REGION": "eu-central-1",
