@@ -17,7 +17,7 @@ RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
 
-.PHONY: help run up test check check-forge bench generate lock system web-assets screenshots clean
+.PHONY: help run up test check check-forge lambda tools bench generate lock system web-assets screenshots clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,7 +28,7 @@ run: $(VENV)/.$(if $(filter published,$(RECIPE)),published,pipeline) ## Set up, 
 up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (WEB_PORT)
 	@DAGSTER_PORT=$(DAGSTER_PORT) WEB_PORT=$(WEB_PORT) bash deploy/up.sh
 
-test: $(VENV)/.dev system web-assets ## Set up, then run every test, with a real MariaDB, S3 server and browser
+test: $(VENV)/.dev system web-assets tools ## Set up, then run every test, with a real MariaDB, S3 server and browser
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
@@ -36,6 +36,8 @@ check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@env -i PYTHONWARNINGS=ignore PATH="$$PATH" HOME="$$HOME" LOAN_HOME="$$(mktemp -d)" $(BIN)/dagster definitions validate -w workspace.yaml
+	@$(BIN)/cfn-lint deploy/aws/*.yaml
+	@$(BIN)/hadolint deploy/*.Dockerfile
 	@$(MAKE) --no-print-directory check-forge
 	@$(BIN)/python -m pytest -m 'not slow' -q
 
@@ -57,6 +59,13 @@ lock: ## Resolve every dependency together again and write requirements.lock
 	$(PIP) install -q $(PIP_FLAGS) -e '.[pipeline,web,published,spark,dev]'
 	{ echo '# Everything the project installs, resolved together on Python 3.11.'; echo '# Made by: make lock'; \
 	  $(PIP) freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock
+
+lambda: PYTHON = python3.12
+lambda: web-assets ## The web app as a zip for AWS Lambda: dist/lambda.zip, for Python 3.12
+	@PYTHON=$(PYTHON) bash deploy/build_lambda.sh
+
+tools: ## The checkers of the deployment, each in an environment of its own
+	@bash deploy/tools.sh
 
 system: ## The programs that tests start: MariaDB, Chromium, OpenSSH, Java, Node.js
 	@bash deploy/system-packages.sh

@@ -66,7 +66,11 @@ fill = dg.define_asset_job(
 
 def unattended(by: str) -> dict[str, str]:
     """The tags of a run that nobody watches: what started it, and that a failed one is retried."""
-    return {STARTED_BY: by, "dagster/max_retries": "2"}
+    return {
+        STARTED_BY: by,
+        "dagster/max_retries": "2",
+        "dagster/retry_on_asset_or_op_failure": "true",
+    }
 
 
 def fill_ops(source: str) -> dict[str, Any]:

@@ -5,11 +5,14 @@ import dagster as dg
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
+from loan_pipeline.contracts.verdict import Check, Problem
+from loan_pipeline.defs.checks import check_results, check_specs
 from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import metrics_metadata
-from loan_pipeline.defs.resources import PredictorsResource
-from loan_pipeline.evaluation.validation import validate
+from loan_pipeline.defs.resources import PortfolioResource, PredictorsResource
+from loan_pipeline.evaluation.profit import Prices
+from loan_pipeline.evaluation.validation import Validation, validate
 from loan_pipeline.features.engine import snapshot_tables
 from loan_pipeline.features.subgroups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
@@ -19,6 +22,10 @@ from loan_pipeline.release.candidate import (
     require_of_loans,
     require_snapshot_of,
 )
+
+_RULES = {
+    "fairness": "Selection and true positive rates by gender, age and region: docs/recipes.md.",
+}
 
 
 def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
@@ -32,6 +39,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
         },
         description="What the predictor is worth: out of fold, and out of time by the holdout "
         "predictor.",
+        check_specs=check_specs(metrics_key(name), _RULES, warnings=tuple(_RULES)),
     )
     def metrics(
         predictor: PredictorManifest,
@@ -40,6 +48,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
         snapshot: SnapshotManifest,
         lake: LakeResource,
         predictors: PredictorsResource,
+        portfolio: PortfolioResource,
     ) -> dg.MaterializeResult[MetricsRecord]:
         require_of_loans(predictor, loan_features)
         require_holdout_of(holdout, predictor)
@@ -55,6 +64,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
             predictors.open(holdout),
             loans,
             test_from=predictor.test_from,
+            prices=Prices(loss_given_default=portfolio.loss_given_default),
         )
         record = MetricsRecord.of(validation, predictor, holdout)
         return dg.MaterializeResult(
@@ -64,9 +74,21 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
                 "metrics_id": record.metrics_id,
                 **metrics_metadata(validation),
             },
+            check_results=check_results(metrics_key(name), [_fairness(validation)]),
         )
 
     return metrics
+
+
+def _fairness(validation: Validation) -> Check:
+    """What differs between subgroups beyond the limits; a warning, for people to judge."""
+    found = validation.report["fairness_warnings"]
+    return Check.of_problems(
+        "fairness",
+        tuple(Problem(place="subgroups", text=text) for text in found),
+        "No subgroup differs beyond the limits and beyond chance.",
+        blocking=False,
+    )
 
 
 @dg.definitions

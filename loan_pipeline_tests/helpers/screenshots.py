@@ -27,8 +27,8 @@ from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.browser import chromium
 from loan_pipeline_tests.helpers.server import start_server
 
-_LIVELIEST_ACCOUNT = """
-SELECT account_id FROM account_features ORDER BY transaction_count DESC, account_id LIMIT 1
+_STEADIEST_ACCOUNT = """
+SELECT account_id FROM account_features ORDER BY income_regular_share_12m DESC, account_id LIMIT 1
 """
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/screenshots"
@@ -42,7 +42,7 @@ def main(folder: Path = FOLDER) -> None:
     settings = Settings()
     bundle = fetch_release(open_store(settings.lake), "behavioural", settings.home / "cache")
     with closing(sqlite3.connect(bundle / ACCOUNTS_FILE)) as accounts:
-        (account,) = accounts.execute(_LIVELIEST_ACCOUNT).fetchone()
+        (account,) = accounts.execute(_STEADIEST_ACCOUNT).fetchone()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, chromium() as browser:
         server = start_server(Path(home), Path(home) / "server.log", LOAN_LAKE_URL=settings.lake)

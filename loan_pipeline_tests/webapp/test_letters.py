@@ -7,6 +7,7 @@ from markupsafe import escape
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, REFUSAL_REASONS
 from loan_pipeline.contracts.known_ground import KnownRange
+from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
 
 URL = "/api/v1/predictions"
@@ -101,3 +102,12 @@ def test_who_sends_a_letter_is_warned_of_protected_inputs(client):
     page = client.post("/application", data=form).text
     address = re.search(r'href="(/letter/[0-9a-f]{32})"', page)[1]
     assert "gender and age are among the inputs" in client.get(address).text
+
+
+def test_a_letter_that_cannot_be_read_now_is_said_to_be_so(app, client, home):
+    address = letter_to(client)
+    app.extensions["loan_pipeline"].predictions.close()
+    (home / PREDICTION_LOG_FILE).write_bytes(b"not a database" * 100)
+    page = client.get(address)
+    assert page.status_code == 503
+    assert "cannot be read now" in page.text

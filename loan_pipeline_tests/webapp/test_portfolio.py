@@ -55,8 +55,8 @@ def test_the_page_shows_totals_and_the_watch_list(
 ) -> None:
     assert published.exists("portfolio/latest.json")
     text = client.get("/portfolio").text
-    assert "53,000 CZK" in text  # the exposure of all three
-    assert "11,318 CZK, 21.4 % of the exposure" in text
+    assert "53,000&nbsp;CZK" in text  # the exposure of all three
+    assert "11,318&nbsp;CZK, 21.4&nbsp;% of the exposure" in text
     watch_list = text.partition('id="watch"')[2].partition("</section>")[0]
     assert '<th scope="row">12</th>' in watch_list
     assert "lowest balance" in watch_list

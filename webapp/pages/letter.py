@@ -1,10 +1,15 @@
 """The letter to an applicant whom the model refused: the reasons as they were recorded."""
 
+import logging
+import sqlite3
+
 from flask import Blueprint, abort, render_template
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
 from webapp.app_state import app_state
 from webapp.security.caller import visitor
+
+logger = logging.getLogger(__name__)
 
 letters = Blueprint("letters", __name__)
 
@@ -12,7 +17,11 @@ letters = Blueprint("letters", __name__)
 @letters.get("/letter/<prediction_id>")
 def show(prediction_id: str) -> str:
     """A letter to print, for one of the visitor's own answers."""
-    answer = app_state().predictions.find(visitor(), prediction_id)
+    try:
+        answer = app_state().predictions.find(visitor(), prediction_id)
+    except sqlite3.Error as error:
+        logger.warning("an answer cannot be read: %s", error)
+        abort(503, "The record of answers cannot be read now. Try again later.")
     if answer is None:
         abort(404, "There is no such answer among those that this browser asked for.")
     if answer.referred:

@@ -58,6 +58,7 @@ class DescribedModel:
     Attributes:
         report: the validation report; empty where the bundle has none.
         verdict: the gate's, as JSON; empty where the bundle has none.
+        approval: who approved the release, when and why; None of one that needed no approval.
         referred: how many answers this process referred to a person, and how many it gave.
     """
 
@@ -65,6 +66,7 @@ class DescribedModel:
     scorer: Scorer
     report: Mapping[str, Any]
     verdict: Mapping[str, Any]
+    approval: Mapping[str, str] | None
     referred: tuple[int, int]
 
 
@@ -82,6 +84,7 @@ def show() -> str:
             scorer,
             _json(scorer.bundle, METRICS_FILE),
             _json(scorer.bundle, VERDICT_FILE),
+            _approval(scorer),
             state.metrics.referred(name),
         )
         for name, scorer in loaded.items()
@@ -94,7 +97,6 @@ def show() -> str:
         samples=SAMPLES,
         metric_names=METRICS,
         split=_split,
-        approvals={name: _approval(one) for name, one in loaded.items()},
         known_label=known_label,
         known_text=known_text,
         lowest_ratio=LOWEST_SELECTION_RATIO,

@@ -1,28 +1,22 @@
-"""The loop: answers of the app reach the lake, drift is found, retraining and alerts follow."""
+"""Answers of the app reach the lake, are counted and compared; the portfolio is scored."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
 from loan_pipeline.contracts.portfolio import LATEST_PORTFOLIO_KEY, PortfolioSummary, portfolio_key
 from loan_pipeline.definitions import build_defs
 from loan_pipeline.defs.io_manager import read_record
 from loan_pipeline.defs.jobs import fill_ops, training_ops
 from loan_pipeline.defs.monitoring import DRIFT, DriftRecord
-from loan_pipeline.defs.resources import build_resources
 from loan_pipeline.lake.feature_tables import read_table_of_snapshot
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.snapshot import latest_snapshot
 from loan_pipeline.monitoring.drift import FEWEST
-from loan_pipeline.release.publish import current_version
 from loan_pipeline.run import failure_message
 from loan_pipeline.settings import Settings
-from loan_pipeline_tests.helpers.alert_receivers import mailbox, webhook
 from webapp import create_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -40,19 +34,6 @@ class Office:
         return definition.execute_in_process(
             instance=self.instance, raise_on_error=False, **options
         )
-
-    def tick(
-        self, sensor: str, cursor: str | None = None, **settings: object
-    ) -> tuple[dg.SensorEvaluationContext, Any]:
-        changed = self.settings.model_copy(update=settings)
-        repository = build_defs(changed).get_repository_def()
-        context = dg.build_sensor_context(
-            instance=self.instance,
-            cursor=cursor,
-            repository_def=repository,
-            resources=build_resources(changed),
-        )
-        return context, repository.get_sensor_def(sensor).evaluate_tick(context)
 
 
 @pytest.fixture(scope="module")
@@ -124,98 +105,6 @@ def test_performance_is_expected_before_any_outcome(monitored: dg.ExecuteInProce
     assert found["answers"].value == 2 * FEWEST
     assert found["requests_that_became_loans"].value == 0
     assert "share_not_paid_off" in str(found["expected"].value)
-
-
-def test_drift_asks_for_one_retraining_and_says_why(
-    office: Office, monitored: dg.ExecuteInProcessResult
-) -> None:
-    assert monitored.success
-    _, data = office.tick("retraining_needed")
-    [request] = list(data.run_requests or ())
-    assert request.job_name == "retraining"
-    assert current_version(office.store, "behavioural") in str(request.run_key)
-    assert request.tags["loan_pipeline/started_by"] == "retraining_needed"
-    assert "behavioural: " in request.tags["loan_pipeline/because"]
-    _, again = office.tick("retraining_needed")
-    assert [one.run_key for one in again.run_requests or ()] == [request.run_key]
-    job = build_defs(office.settings).resolve_job_def("retraining")
-    run = office.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    try:
-        _, busy = office.tick("retraining_needed")
-        assert not busy.run_requests
-        assert "under way" in str(busy.skip_message)
-    finally:
-        office.instance.delete_run(run.run_id)
-
-
-def test_a_snapshot_without_a_verdict_asks_for_training_once(
-    office: Office, monitored: dg.ExecuteInProcessResult
-) -> None:
-    assert monitored.success
-    record = f"assets/{'/'.join(DRIFT.path)}.json"
-    kept = office.store.read(record)
-    office.store.delete(record)
-    try:
-        assert not office.tick("retraining_needed")[1].run_requests
-        pointer = office.store.read("snapshots/latest.json")
-        result = office.run("retraining", asset_selection=[dg.AssetKey("snapshot")])
-        assert result.success
-        [request] = list(office.tick("retraining_needed")[1].run_requests or ())
-        assert request.job_name == "training"
-        assert latest_snapshot(office.store).snapshot_id in str(request.run_key)
-        office.store.write("snapshots/latest.json", pointer)
-    finally:
-        office.store.write(record, kept)
-
-
-def test_one_digest_reports_checks_runs_and_conditions_to_mail_and_webhook(
-    office: Office, monitored: dg.ExecuteInProcessResult
-) -> None:
-    assert monitored.success
-    pointer = office.store.read("releases/behavioural/latest.json")
-    office.store.write("releases/behavioural/latest.json", b'{"version": "20200101T000000Z-gone"}')
-    try:
-        retried = office.run("portfolio", tags={"dagster/will_retry": "true"})
-        last = office.run("portfolio", tags={"loan_pipeline/started_by": "monitoring_schedule"})
-        assert not retried.success
-        assert not last.success
-    finally:
-        office.store.write("releases/behavioural/latest.json", pointer)
-    start = f'{{"until": "{datetime(2020, 1, 1, tzinfo=UTC).isoformat()}"}}'
-    with mailbox() as (box, address), webhook() as (posted, url):
-        urls = (SecretStr(address), SecretStr(url))
-        context, data = office.tick(
-            "alerts", start, alert_urls=urls, dagster_url="http://dagster.example", fresh_days=0.001
-        )
-        assert "sent a digest" in str(data.skip_message)
-        (letter,) = box.messages
-        message = posted[0]["message"]
-        assert "Subject: Loan pipeline: run failed" in letter
-        assert message.count("Run failed") == 1, "what is retried is not reported"
-        assert f"http://dagster.example/runs/{last.run_id}" in message
-        assert "started by monitoring_schedule, failed at portfolio/scores" in message
-        assert "Check failed: act_limit of monitoring/drift" in message
-        assert "Check warned: watch_limit of monitoring/drift" in message
-        assert "Snapshot stale" in message
-        assert "Release stale: behavioural" in message
-        for private in ("amount", "account", str(office.settings.home), "gone"):
-            assert private not in message
-        _, quiet = office.tick("alerts", data.cursor, alert_urls=urls, fresh_days=0.001)
-        assert "nothing to report" in str(quiet.skip_message)
-        _, well = office.tick("alerts", quiet.cursor, alert_urls=urls)
-        assert "sent a digest" in str(well.skip_message)
-        assert "Resolved: " in posted[-1]["message"]
-        assert len(posted) == 2
-    assert context is not None
-
-
-def test_an_alert_that_cannot_be_sent_is_sent_by_the_next_tick(office: Office) -> None:
-    start = f'{{"until": "{datetime(2020, 1, 1, tzinfo=UTC).isoformat()}"}}'
-    with webhook(status=500) as (_, broken), pytest.raises(Exception, match="did not take it"):
-        office.tick("alerts", start, alert_urls=(SecretStr(broken),))
-    with webhook() as (posted, url):
-        office.tick("alerts", start, alert_urls=(SecretStr(url),))
-        assert len(posted) == 1
 
 
 def test_the_portfolio_is_in_the_lake_with_sums_that_add_up(office: Office, tmp_path: Path) -> None:
