@@ -33,7 +33,9 @@ def pack(trained: TrainedPredictor) -> bytes:
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="packing-") as folder, silence_libraries():
         trained.predictor.clone_for_deployment(str(Path(folder) / PREDICTOR_FOLDER))
-        (Path(folder) / CALIBRATION_FILE).write_text(json.dumps(asdict(trained.calibration)))
+        (Path(folder) / CALIBRATION_FILE).write_text(
+            json.dumps({**asdict(trained.calibration), "amounts": trained.facts.amounts})
+        )
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
             for name in (CALIBRATION_FILE, PREDICTOR_FOLDER):
                 archive.add(Path(folder) / name, name)
@@ -65,6 +67,7 @@ class PackedModel:
                 with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                     archive.extractall(folder, filter="data")
                 calibration = json.loads((Path(folder) / CALIBRATION_FILE).read_bytes())
+                self._amounts = tuple(calibration.pop("amounts"))
                 self._calibration = Platt(**calibration)
                 path = str(Path(folder) / PREDICTOR_FOLDER)
                 self._predictor = TabularPredictor.load(path, verbosity=0)
@@ -84,7 +87,8 @@ class PackedModel:
 
     def probabilities(self, rows: NDArray[np.float32]) -> FloatArray:
         """Probabilities [n] that the loans of `rows` [n, features] are paid off."""
-        return falling_with_amount(self._probabilities, pd.DataFrame(rows, columns=self._features))
+        inputs = pd.DataFrame(rows, columns=self._features)
+        return falling_with_amount(self._probabilities, inputs, self._amounts)
 
     def _probabilities(self, inputs: pd.DataFrame) -> FloatArray:
         with self._one_at_a_time, silence_libraries():

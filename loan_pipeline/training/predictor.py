@@ -41,6 +41,7 @@ class TrainedFacts(BaseModel):
         threshold: "paid off" is answered at or above this probability.
         reference: the reference loan, a usual paid-off one, which reasons compare against: the
             model's number of each feature, None where most loans have no value.
+        amounts: the smallest and the largest amount among the training loans.
         loan_ids: the training loans, oldest first, with their outcomes in `paid_off`.
         out_of_fold: uncalibrated scores of the training loans by models that did not see them,
             in the order of `loan_ids`; empty where the recipe does not bag.
@@ -65,6 +66,7 @@ class TrainedFacts(BaseModel):
     threshold: float
     cost_ratio: float | None
     reference: tuple[float | None, ...]
+    amounts: tuple[float, float]
     loan_ids: tuple[int, ...]
     paid_off: tuple[int, ...]
     out_of_fold: tuple[float, ...]
@@ -100,7 +102,7 @@ class TrainedPredictor:
     def predict_proba_of_inputs(self, inputs: pd.DataFrame) -> FloatArray:
         """The same for encoded inputs, as `model_inputs` makes them."""
         if model_kind(self.recipe) == AUTOGLUON:
-            return falling_with_amount(self._probabilities, inputs)
+            return falling_with_amount(self._probabilities, inputs, self.facts.amounts)
         return self._probabilities(inputs)
 
     def _probabilities(self, inputs: pd.DataFrame) -> FloatArray:

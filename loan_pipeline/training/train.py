@@ -111,6 +111,7 @@ def train_predictor(
                 reference=reference_loan(
                     inputs[known[_LABEL] == 1], features_of(feature_set, excluded)
                 ),
+                amounts=(float(known["amount"].min()), float(known["amount"].max())),
                 loan_ids=tuple(known["loan_id"].tolist()),
                 paid_off=tuple(known[_LABEL].tolist()),
                 out_of_fold=() if scores is None else tuple(scores.tolist()),

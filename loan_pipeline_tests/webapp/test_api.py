@@ -207,7 +207,7 @@ def test_the_description_comes_from_the_contract(client):
     schemas = client.get("/api/v1/openapi.json").json["components"]["schemas"]
     account, application = schemas["AccountRequest"], schemas["ApplicationRequest"]
     assert account["required"] == ["account_id", "amount", "duration"]
-    assert account["properties"]["amount"]["maximum"] == 1_000_000
+    assert account["properties"]["amount"]["maximum"] == 100_000_000
     assert account["properties"]["duration"]["type"] == "integer"
     assert not account["additionalProperties"]
     assert set(application["properties"]) == set(application_fields())

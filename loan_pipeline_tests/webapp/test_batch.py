@@ -135,7 +135,7 @@ def test_json_lines_are_answered_line_by_line(client):
     assert found[2]["problem"] == "line is no JSON object"
     assert "is not JSON" in found[3]["problem"]
     assert found[4]["errors"] == [
-        {"field": "amount", "message": "must be between 1,000 and 1,000,000"}
+        {"field": "amount", "message": "must be between 1 and 100,000,000"}
     ]
 
 

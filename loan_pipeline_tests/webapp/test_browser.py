@@ -127,7 +127,7 @@ def test_other_terms_change_the_answer_in_place(visit):
         page.get_by_label("Duration of the loan").fill("121")
         page.get_by_label("Amount of the loan").fill("999999")
         expect(page.locator(".kicker")).to_contain_text("60 months")
-        expect(page.locator(".live-problem")).to_contain_text("must be between 1 and 120")
+        expect(page.locator(".live-problem")).to_contain_text("must be between 1 and 600")
         assert page.url == shown
         expect(page.get_by_label("Amount of the loan")).to_be_focused()
 

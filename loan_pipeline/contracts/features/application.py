@@ -2,9 +2,8 @@
 
 from loan_pipeline.contracts.features.feature import Feature
 
-# The bounds of amount, duration and payments are the form's own: a little wider than the bank's
-# loans have been (4,980 to 590,820 CZK over 12 to 60 months), so that a prediction stays within
-# what the model has seen.
+# The bounds suit any bank and currency. What a model has seen is narrower, and stands in its
+# release: a request beyond that is referred to a person.
 APPLICATION_FEATURES: tuple[Feature, ...] = (
     Feature(
         "amount",
@@ -12,8 +11,8 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "CZK",
         "Amount asked for.",
         "terms",
-        1_000,
-        1_000_000,
+        1,
+        100_000_000,
         application=True,
         with_amount=1,
     ),
@@ -24,7 +23,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "Months until the loan is paid off.",
         "terms",
         1,
-        120,
+        600,
         application=True,
     ),
     Feature(
@@ -33,8 +32,8 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "CZK",
         "Amount divided by duration.",
         "terms",
-        10,
-        100_000,
+        0,
+        100_000_000,
         application=True,
         with_amount=1,
     ),
@@ -67,7 +66,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "Mean amount of the account's permanent orders, loan payments (UVER) left out.",
         "account",
         0,
-        100_000,
+        100_000_000,
         null_means="no permanent order",
         application=True,
     ),
@@ -78,7 +77,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "Mean amount of the transactions before the as-of date.",
         "account",
         0,
-        10_000_000,
+        1_000_000_000,
         null_means="no transaction yet",
         application=True,
     ),
@@ -88,8 +87,8 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "CZK",
         "Mean balance after each transaction before the as-of date.",
         "account",
-        -10_000_000,
-        10_000_000,
+        -1_000_000_000,
+        1_000_000_000,
         null_means="no transaction yet",
         application=True,
     ),
@@ -100,7 +99,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "Transactions before the as-of date.",
         "account",
         0,
-        1_000_000,
+        100_000_000,
         application=True,
         grows_with_time=True,
     ),
@@ -122,7 +121,7 @@ APPLICATION_FEATURES: tuple[Feature, ...] = (
         "Average monthly salary where the owner lives.",
         "account",
         0,
-        1_000_000,
+        100_000_000,
         application=True,
     ),
     Feature(

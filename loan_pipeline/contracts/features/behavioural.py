@@ -9,15 +9,15 @@ from functools import partial
 
 from loan_pipeline.contracts.features.feature import Feature
 
-_MAXIMUM_CZK = 10_000_000
-_LARGEST_PAYMENT = 1_000_000  # the largest amount, paid back in a month
+_MAXIMUM_CZK = 1_000_000_000
+_LARGEST_PAYMENT = 100_000_000  # the largest amount, paid back in a month
 _NO_HISTORY = "no transaction yet"
 
 _account = partial(Feature, origin="account", null_means=_NO_HISTORY)
 _balance = partial(_account, unit="CZK", minimum=-_MAXIMUM_CZK, maximum=_MAXIMUM_CZK)
 _amount = partial(_account, unit="CZK", minimum=0, maximum=_MAXIMUM_CZK)
 _share = partial(_account, unit="share", minimum=0, maximum=1)
-_count = partial(_account, unit="count", minimum=0, maximum=1_000_000, null_means=None)
+_count = partial(_account, unit="count", minimum=0, maximum=100_000_000, null_means=None)
 _NONE_IN_YEAR = "no transaction in the last 12 months"
 _NONE_IN_HALF_YEAR = "no transaction in the last 6 months"
 _NONE_IN_QUARTER = "no transaction in the last 3 months"

@@ -144,9 +144,9 @@ def rewritten(store: FolderStore, table: str, column: str, values: pa.Array | No
         ("client", "birth_date", pa.array(["0000-00-00"]), "'0000-00-00' is no DATE"),
         ("loan", "date", pa.array([datetime(1997, 1, 1, 10)]), "10, 0) is no DATE"),  # noqa: DTZ001
         ("client", "gender", pa.array([b"\xff"]), r"b'\xff' is no VARCHAR"),
-        ("loan", "payments", pa.array([Decimal("12345678.90")]), "is no DECIMAL(6,2)"),
-        ("loan", "payments", pa.array([Decimal("1.005")]), "is no DECIMAL(6,2)"),
-        ("loan", "payments", pa.array(["ten"]), "'ten' is no DECIMAL(6,2)"),
+        ("loan", "payments", pa.array([Decimal("12345678901234.50")]), "is no DECIMAL(15,2)"),
+        ("loan", "payments", pa.array([Decimal("1.005")]), "is no DECIMAL(15,2)"),
+        ("loan", "payments", pa.array(["ten"]), "'ten' is no DECIMAL(15,2)"),
         ("loan", "amount", pa.array([1.5]), "1.5 is no BIGINT"),
         ("loan", "amount", pa.array(["1.5"]), "'1.5' is no BIGINT"),
     ],

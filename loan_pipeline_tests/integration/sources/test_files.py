@@ -155,7 +155,10 @@ def _short_row(bank: tiny_bank.Tables) -> None:
         (_set("trans", 1, 5, "12,5x"), ["trans.asc", "column amount", "line 2", "'12,5x'"]),
         (_set("trans", 1, 1, ""), ["trans.asc", "column account_id", "line 2", "empty"]),
         (_set("trans", 1, 1, "3000000000"), ["trans.asc", "account_id", "line 2"]),
-        (_set("loan", 1, 5, "12345.67"), ["loan.asc", "payments", "at most 4 digits", "line 2"]),
+        (
+            _set("loan", 1, 5, "12345678901234.67"),
+            ["loan.asc", "payments", "at most 13 digits", "line 2"],
+        ),
         (_repeat_loan, ["loan.loan_id is not unique", "2 x 10", "loan.asc line 2, 4"]),
         (
             _set("loan", 1, 1, "99"),
