@@ -1,5 +1,7 @@
 """Per feature set: what the predictor is worth."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
@@ -49,7 +51,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
         lake: LakeResource,
         predictors: PredictorsResource,
         portfolio: PortfolioResource,
-    ) -> dg.MaterializeResult[MetricsRecord]:
+    ) -> Iterator[dg.MaterializeResult[MetricsRecord]]:
         require_of_loans(predictor, loan_features)
         require_holdout_of(holdout, predictor)
         require_snapshot_of(snapshot, predictor)
@@ -67,7 +69,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
             prices=Prices(loss_given_default=portfolio.loss_given_default),
         )
         record = MetricsRecord.of(validation, predictor, holdout)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             value=record,
             metadata={
                 "predictor_id": record.predictor_id,
