@@ -7,18 +7,13 @@ Plain functions on data frames as the builder makes them. Where their verdict is
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from loan_pipeline.contracts.features import Feature
 from loan_pipeline.contracts.verdict import Check, Problem
+from loan_pipeline.quality.stability import ACT, Numbers, distribution, stability
 
-DRIFT_WARNING = 0.25  # population stability index; the customary sign of a shifted population
-_BINS = 10
-_SMALLEST_SHARE = 1e-4  # so that an empty bin gives a large index, not an infinite one
-
-
-Numbers = npt.NDArray[np.float64]
+DRIFT_WARNING = ACT
 
 
 def feature_table_checks(
@@ -138,9 +133,10 @@ def drift(
     shift; above `DRIFT_WARNING` the populations differ.
     """
     return {
-        feature.name: _stability_index(
-            _numbers(previous[feature.name], feature), _numbers(current[feature.name], feature)
-        )
+        feature.name: stability(
+            distribution(_numbers(previous[feature.name], feature), len(feature.codes)),
+            _numbers(current[feature.name], feature),
+        ).index
         for feature in features
     }
 
@@ -163,23 +159,3 @@ def _numbers(values: pd.Series, feature: Feature) -> Numbers:
     if feature.codes:
         values = values.map({code: number for number, code in enumerate(feature.codes)})
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _stability_index(previous: Numbers, current: Numbers) -> float:
-    if not len(previous) or not len(current):
-        return 0.0
-    known = previous[~np.isnan(previous)]
-    tenths = np.linspace(0, 1, _BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(known, tenths)) if len(known) else known
-    before, now = (
-        np.maximum(_shares(values, edges), _SMALLEST_SHARE) for values in (previous, current)
-    )
-    return float(((now - before) * np.log(now / before)).sum())
-
-
-def _shares(values: Numbers, edges: Numbers) -> Numbers:
-    """Share of the values in each bin; the last bin is of the missing ones."""
-    missing = np.isnan(values)
-    bins = np.searchsorted(edges, values[~missing], side="left")
-    counts = np.bincount(bins, minlength=len(edges) + 1)
-    return np.append(counts, missing.sum()) / len(values)
