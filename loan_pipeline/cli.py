@@ -258,11 +258,12 @@ def features(as_of: datetime, *, sql: bool) -> None:
 
 @main.command()
 @click.option("--account", required=True, type=int, help="Account number.")
-@click.option("--amount", required=True, type=float, help="Amount of the loan, CZK.")
+@click.option("--amount", required=True, type=float, help="Amount, in the bank's currency.")
 @click.option("--duration", required=True, type=int, help="Duration of the loan, months.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     """Score an applicant with the latest released predictor."""
+    from loan_pipeline.contracts.currency import in_currency
     from loan_pipeline.lake.open import open_store
     from loan_pipeline.scoring.release import load_latest
 
@@ -279,14 +280,16 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
         _print_json(asdict(prediction))
         return
     for one in prediction.referral:
-        click.echo(f"A person must decide: {one.text}")
+        text = in_currency(one.text, settings.currency)
+        click.echo(f"A person must decide: {text}")
     click.echo(
         f"{prediction.prediction.replace('_', ' ')}: probability of being paid off "
         f"{prediction.probability_paid_off:.1%}, threshold {prediction.threshold:.1%} "
         f"(model {prediction.model_version})"
     )
     for reason in prediction.reasons[:5]:
-        click.echo(f"  {reason.contribution:+.3f}  {reason.text}")
+        text = in_currency(reason.text, settings.currency)
+        click.echo(f"  {reason.contribution:+.3f}  {text}")
 
 
 @main.command()

@@ -34,6 +34,7 @@ class RunSummary(BaseModel):
         bank: which database was read; without a secret.
         lake: where snapshots, predictors and releases are.
         home: where models are cached and Dagster's state is.
+        waits_for_approval: whether a person must approve the candidates before they are released.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class RunSummary(BaseModel):
     bank: str
     lake: str
     example_account: int
+    waits_for_approval: bool = False
     releases: dict[FeatureSet, BundleManifest]
 
 
@@ -77,6 +79,7 @@ def run_pipeline(settings: Settings, *, source: str, **training: Any) -> RunSumm
         bank=open_bank(settings).name,
         lake=settings.lake,
         example_account=_some_account(settings, result),
+        waits_for_approval=settings.release_approval == "manual",
         releases=releases,
     )
 
@@ -134,13 +137,14 @@ def summary_lines(summary: RunSummary) -> list[str]:
     releases = summary.releases
     width = max(len(label) for _, _, label in _FIGURES)
     minutes, seconds = divmod(round(summary.seconds), 60)
+    ended = "Waits for approval after" if summary.waits_for_approval else "Released in"
 
     def row(label: str, cells: dict[FeatureSet, str]) -> str:
         return f"  {label:<{width}}  " + "".join(f"{cells[name]:<32}" for name in releases).rstrip()
 
     lines = [
         "",
-        f"Released in {minutes} min {seconds} s.",
+        f"{ended} {minutes} min {seconds} s.",
         "",
         row("", {name: name for name in releases}),
         row(
@@ -169,6 +173,11 @@ def summary_lines(summary: RunSummary) -> list[str]:
         f"  cached models and Dagster's state  {summary.home}",
         "",
         "What to do next",
+        *(
+            f"  loan-pipeline releases --feature-set {name} --approve {one.version} --by NAME"
+            for name, one in releases.items()
+            if summary.waits_for_approval
+        ),
         "  make up                            Dagster's UI with this run in it, and the web form",
         "  make run SOURCE=DIR                the same on PKDD'99 files",
         f"  loan-pipeline score --account {summary.example_account} --amount 96000 --duration 24",
