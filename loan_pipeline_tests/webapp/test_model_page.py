@@ -43,6 +43,15 @@ REPORT = {
             name: {"low": value - 0.04, "high": value} for name, value in FIGURES.items()
         },
     },
+    "rolling_origin_without_protected": {
+        "features": ["gender", "age_years"],
+        "roc_auc": 0.921,
+        "average_precision": 0.683,
+        "intervals": {
+            "roc_auc": {"low": 0.881, "high": 0.921},
+            "average_precision": {"low": 0.643, "high": 0.683},
+        },
+    },
     "subgroups": [subgroup("F", 1.0), subgroup("M", 0.7)],
     "fairness_warnings": ["gender M: 60% of 120 accepted, 0.70 of the rate of gender F"],
     "referred": {"n": 135, "referred": 9},
@@ -92,7 +101,9 @@ def test_fairness_shows_rates_ratios_and_the_reports_warnings(client):
 
 
 def test_protected_inputs_are_named_where_there_are_any(client):
-    assert "Gender and age are among its inputs." in words_of(client, "application")
+    words = words_of(client, "application")
+    assert "Gender and age are among its inputs." in words
+    assert "ROC AUC 0.921 (0.881 to 0.921) in place of 0.931 (0.891 to 0.931)" in words
     assert "Gender and age are not among its inputs." in words_of(client, "behavioural")
 
 
