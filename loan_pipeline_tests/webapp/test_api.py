@@ -215,4 +215,4 @@ def test_the_description_comes_from_the_contract(client):
     assert application["properties"]["gender"]["enum"] == ["M", "F"]
     jsonschema.validate(application_fields(), application)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(application_fields(amount=1), application)
+        jsonschema.validate(application_fields(amount=0), application)
