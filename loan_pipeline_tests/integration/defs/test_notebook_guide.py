@@ -15,7 +15,7 @@ GUIDE = ROOT / "docs" / "guides" / "explore-in-a-notebook.md"
 @pytest.mark.slow
 def test_every_cell_of_the_guide_runs_after_a_run_of_the_pipeline(tmp_path: Path) -> None:
     environment = os.environ | {"LOAN_HOME": str(tmp_path)}
-    command = "run --source sample:scale=0.3 --recipe quick"
+    command = "run --source sample --recipe quick"
     subprocess.run(
         [str(Path(sys.executable).with_name("loan-pipeline")), *command.split()],
         env=environment, cwd=ROOT, check=True, capture_output=True,
