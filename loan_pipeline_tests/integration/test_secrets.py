@@ -16,7 +16,12 @@ from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 BIN = Path(sys.executable).parent
 # With characters that URLs must encode; each is looked for as it is and encoded.
 BANK, SOURCE, WRONG, TYPED = "b@nk/S3cret1", "s@urce:S3cret2", "wr@ng/S3cret3", "typ3dS3cret4"
-AWS, SESSION, API_KEY, SIGNING = "awsS3cret5", "s3ssionS3cret6", "apiS3cret7", "signS3cret8"
+AWS, SESSION, API_KEY, SIGNING = (
+    "awsS3cret5",
+    "s3ssionS3cret6",
+    "apiS3cret7",
+    "sign-with-S3cret8-of-length",
+)
 CLIENT = "cl1entS3cret9"
 SECRETS = (BANK, SOURCE, WRONG, TYPED, AWS, SESSION, API_KEY, SIGNING, CLIENT)
 
