@@ -60,7 +60,7 @@ def refuse_password(spec: str) -> None:
         SourceError: with what to write instead.
     """
     login = spec.partition("://")[2].rpartition("@")[0]
-    if is_address(spec) and ":" in login:
+    if ":" in login:  # whatever the scheme: one that cannot be read is stored as well
         raise SourceError(
             "The source holds a password, which the run's configuration would keep. Put the URL "
             "into an environment variable, for example BANK_SOURCE, and name that: "

@@ -254,8 +254,8 @@ def test_the_holdout_model_did_not_see_the_loans_of_the_test(holdout: TrainedPre
 
 
 def test_a_feature_without_any_value_is_refused_by_name(tmp_path: Path):
-    empty = LOANS.assign(order_amount_mean_czk=np.nan)
-    with pytest.raises(UnsuitableLoans, match="no loan has a value of order_amount_mean_czk"):
+    empty = LOANS.assign(balance_mean_czk=np.nan)
+    with pytest.raises(UnsuitableLoans, match="no loan has a value of balance_mean_czk"):
         train_predictor(empty, "application", QUICK, "observed", tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
