@@ -7,7 +7,7 @@ gets in: the run's page shows them to those who may see them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal[
     "run failed",
@@ -20,7 +20,7 @@ Kind = Literal[
     "resolved",
 ]
 # In the order of a digest.
-KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _MOST_OF_A_KIND = 10
 
 
