@@ -67,7 +67,9 @@ def test_a_finished_day_is_read_from_one_file_and_takes_up_late_objects(
     assert late in read
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{"), gzip.compress(b'{"a": 1}\n')])
+@pytest.mark.parametrize(
+    "data", [b"no gzip", gzip.compress(b"{", mtime=0), gzip.compress(b'{"a": 1}\n', mtime=0)]
+)
 def test_an_object_that_no_app_wrote_is_named(store: FolderStore, data: bytes) -> None:
     store.write("predictions/2026-11-25/foreign.jsonl.gz", data)
     with pytest.raises(MonitoringError, match="2026-11-25/foreign"):
