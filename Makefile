@@ -16,6 +16,8 @@ SOURCE ?= sample
 RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
+# Tests run side by side, a file at a time, those with servers first; each process takes some 2 GB.
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run up test check check-forge lambda tools bench generate lock system web-assets screenshots clean
 
@@ -29,7 +31,7 @@ up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (W
 	@DAGSTER_PORT=$(DAGSTER_PORT) WEB_PORT=$(WEB_PORT) bash deploy/up.sh
 
 test: $(VENV)/.dev system web-assets tools ## Set up, then run every test, with a real MariaDB, S3 server and browser
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/ruff check .
@@ -39,7 +41,7 @@ check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/cfn-lint deploy/aws/*.yaml
 	@$(BIN)/hadolint deploy/*.Dockerfile
 	@$(MAKE) --no-print-directory check-forge
-	@$(BIN)/python -m pytest -m 'not slow' -q
+	@$(PYTEST) -m 'not slow'
 
 check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, by their own schemas
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     keep_db_snapshots: int = Field(default=1, ge=0)
     keep_releases: int = Field(default=5, ge=1)
     keep_predictors: int = Field(default=3, ge=1)
+    rolling_cuts: int = Field(default=5, ge=0)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
     release_approval: Literal["automatic", "manual"] = "automatic"

@@ -67,6 +67,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
             loans,
             test_from=predictor.test_from,
             prices=Prices(loss_given_default=portfolio.loss_given_default),
+            rolling_cuts=predictors.rolling_cuts,
         )
         record = MetricsRecord.of(validation, predictor, holdout)
         yield dg.MaterializeResult(

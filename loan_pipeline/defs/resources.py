@@ -59,13 +59,16 @@ class FeatureEngineResource(dg.ConfigurableResource[None]):
 
 
 class PredictorsResource(dg.ConfigurableResource[None]):
-    """How predictors are trained and kept: in the lake, with a cache on this machine."""
+    """How predictors are trained, measured and kept: in the lake, with a cache on this machine."""
 
     lake: LakeResource
     cache: str = Field(description="Folder of this machine where predictors are unpacked.")
     keep: int = Field(default=3, ge=1, description="How many predictors of a feature set stay.")
     excluded_features: list[str] = Field(
         default=[], description="Features that no model may see, as LOAN_EXCLUDED_FEATURES says."
+    )
+    rolling_cuts: int = Field(
+        default=5, ge=0, description="Dates of the report's rolling origin, at most; 0: none."
     )
 
     def path(self, manifest: PredictorManifest) -> Path:
@@ -131,6 +134,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             cache=str(settings.models_path),
             keep=settings.keep_predictors,
             excluded_features=list(settings.excluded_features),
+            rolling_cuts=settings.rolling_cuts,
         ),
         "policy": ReleasePolicyResource(
             minimum_roc_auc=settings.minimum_roc_auc,
