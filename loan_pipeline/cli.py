@@ -246,7 +246,7 @@ def features(as_of: datetime, *, sql: bool) -> None:
     from loan_pipeline.features.sql import sql_of
 
     if not sql:
-        click.echo(catalogue(), nl=False)
+        click.echo(in_currency(catalogue(), load_settings().currency), nl=False)
         return
     for name in FEATURE_TABLES:
         click.echo(f"-- {name}\n{sql_of(name, as_of.date())};\n")
@@ -273,7 +273,7 @@ def score(account: int, amount: float, duration: int, *, as_json: bool) -> None:
     )
     prediction = scorer.score_account(account, amount, duration)
     if as_json:
-        click.echo(json_text(asdict(prediction)))
+        click.echo(in_currency(json_text(asdict(prediction)), settings.currency))
         return
     for one in prediction.referral:
         text = in_currency(one.text, settings.currency)

@@ -10,6 +10,7 @@ import dagster as dg
 
 from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.defs.columns import columns_in_currency
 from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.resources import build_resources
 from loan_pipeline.defs.schedules import build_schedules
@@ -69,10 +70,17 @@ def _with_kinds(spec: dg.AssetSpec, kinds: Mapping[str, set[str]]) -> dg.AssetSp
 
 
 def _for_operators(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    """With its owners, the code behind it, and how old it may be."""
+    """With its owners, the code behind it, how old it may be, and amounts in the own currency."""
     fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=settings.fresh_days))
+    metadata = {
+        name: columns_in_currency(value, settings.currency)
+        if isinstance(value, dg.TableSchema)
+        else value
+        for name, value in spec.metadata.items()
+    }
     return spec.replace_attributes(
         owners=[_OWNER],
+        metadata=metadata,
         code_version=code_revision(),
         freshness_policy=fresh if spec.key in _KEPT_FRESH else None,
     )

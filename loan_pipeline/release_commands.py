@@ -66,7 +66,7 @@ def releases(
     if dossier and out:
         from loan_pipeline.release.dossier import dossier as render
 
-        out.write_text(render(store, dossier))
+        out.write_text(render(store, dossier, settings.currency))
         click.echo(f"Wrote {out}")
         return
     if history:

@@ -10,9 +10,14 @@ from loan_pipeline.contracts.features import FEATURES, Feature
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import FeatureTableVerdict
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.columns import column_lineage, feature_columns, traced_columns
+from loan_pipeline.defs.columns import (
+    column_lineage,
+    columns_in_currency,
+    feature_columns,
+    traced_columns,
+)
 from loan_pipeline.defs.lake_resource import LakeResource
-from loan_pipeline.defs.resources import FeatureEngineResource
+from loan_pipeline.defs.resources import CurrencyResource, FeatureEngineResource
 from loan_pipeline.features.engine import feature_batches, snapshot_tables
 from loan_pipeline.lake.feature_tables import (
     FeatureTable,
@@ -75,7 +80,10 @@ def _feature_table(
         description=description,
     )
     def feature_table(
-        snapshot: SnapshotManifest, lake: LakeResource, engine: FeatureEngineResource
+        snapshot: SnapshotManifest,
+        lake: LakeResource,
+        engine: FeatureEngineResource,
+        currency: CurrencyResource,
     ) -> Iterator[dg.MaterializeResult[FeatureTable]]:
         store, master = lake.open(), engine.spark_master or None
         require_snapshot_passed(store, snapshot.snapshot_id)
@@ -105,7 +113,7 @@ def _feature_table(
                 "table_id": table.table_id,
                 "as_of": table.as_of.isoformat(),
                 "key": table.key,
-                "dagster/column_schema": traced_columns(name),
+                "dagster/column_schema": columns_in_currency(traced_columns(name), currency.code),
                 "dagster/column_lineage": column_lineage(name),
             },
             check_results=check_results(asset_key, checks),
