@@ -1,5 +1,6 @@
 """Dagster's one entry point: everything in `defs/`, with resources made from the settings."""
 
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+import loan_pipeline.defs as defs_package
 from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
 from loan_pipeline.defs.columns import columns_in_currency
@@ -30,7 +32,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         settings: which bank and lake are used, and what a release must satisfy.
         resources: others in place of those that the settings ask for, by name.
     """
-    found = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    found = _found_in_defs()
     kinds = _kinds(settings)
     assets = [one for one in found.assets or () if isinstance(one, _ASSETS)]
     return dg.Definitions(
@@ -55,10 +57,21 @@ def defs() -> dg.Definitions:
     return build_defs(load_settings())
 
 
+def _found_in_defs() -> dg.Definitions:
+    # Not `load_from_defs_folder`: it wants a pyproject.toml above this file, and an installed
+    # package has none.
+    root = Path(defs_package.__path__[0]).parents[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # of what Dagster itself calls there
+        return dg.ComponentTree.from_module(
+            defs_module=defs_package, project_root=root
+        ).build_defs()
+
+
 def _kinds(settings: Settings) -> dict[str, set[str]]:
     """What stands in for the kinds that depend on the settings."""
     return {
-        "database": {"mariadb" if settings.database_url else "duckdb"},
+        "database": {"mariadb" if settings.database_url or settings.rds_instance else "duckdb"},
         "store": {"s3" if urlsplit(settings.lake).scheme == "s3" else "folder"},
         "bundle": {"onnx", "autogluon"} if settings.allow_pickles else {"onnx"},
     }
