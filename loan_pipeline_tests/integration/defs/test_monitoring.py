@@ -19,6 +19,7 @@ from loan_pipeline.lake.snapshot import latest_snapshot
 from loan_pipeline.monitoring.drift import FEWEST
 from loan_pipeline.run import failure_message
 from loan_pipeline.settings import Settings
+from loan_pipeline_tests.helpers.lake_folders import BY_APPS, BY_RUNS
 from webapp import create_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -91,6 +92,13 @@ def test_the_ui_names_the_banks_currency_in_tables_and_pictures(
     assert "profit, million EUR" in shown
     assert "expected loss, thousand EUR" in shown
     assert not re.search(r".{80}\bCZK\b", shown)
+
+
+def test_the_lake_has_the_folders_that_roles_on_aws_may_write(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    assert monitored.success
+    assert set(office.store.folders()) == (BY_RUNS | BY_APPS) - {"candidates"}
 
 
 def test_requests_are_counted_and_drawn(monitored: dg.ExecuteInProcessResult) -> None:

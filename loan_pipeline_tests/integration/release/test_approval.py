@@ -31,6 +31,7 @@ from loan_pipeline.scoring.release import NoRelease, load_latest
 from loan_pipeline.settings import Settings
 from loan_pipeline.training.errors import ReleaseRefused
 from loan_pipeline_tests.helpers.bundles import passed_verdict, write_bundle
+from loan_pipeline_tests.helpers.lake_folders import BY_RUNS
 
 PREDICTIONS = HoldoutPredictions(out_of_time={7: 0.5})
 FIRST, SECOND = "20260101T000000Z-00000001", "20260102T000000Z-00000002"
@@ -68,6 +69,7 @@ def events(store: FolderStore) -> list[tuple[str, str, str]]:
 def test_a_candidate_waits_and_no_app_sees_it(store: FolderStore, keep_one, tmp_path: Path) -> None:
     keep_one(FIRST)
     assert [one.version for one in waiting(store, "application")] == [FIRST]
+    assert set(store.folders()) <= BY_RUNS
     assert current_version(store, "application") is None
     with pytest.raises(NoRelease):
         load_latest(store, "application", tmp_path / "cache")
