@@ -5,8 +5,8 @@ Held against what the pipeline and the app write, and against what the roles on 
 
 BY_RUNS = frozenset(
     {
-        "assets", "audit", "candidates", "features", "monitoring", "portfolio", "predictors",
-        "releases", "reports", "snapshots",
+        "assets", "audit", "candidates", "features", "holdout_predictions", "monitoring",
+        "portfolio", "predictors", "releases", "reports", "snapshots",
     }
 )  # fmt: skip
 BY_APPS = frozenset({"predictions"})
