@@ -27,7 +27,7 @@ from loan_pipeline.lake.feature_tables import (
 )
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.snapshot import list_snapshots
-from loan_pipeline.quality.features import feature_table_checks
+from loan_pipeline.quality.features import feature_table_checks, table_rules
 from loan_pipeline.quality.verdicts import require_snapshot_passed, write_table_verdict
 
 GROUP = "features"
@@ -64,18 +64,13 @@ def _feature_table(
     description: str,
 ) -> dg.AssetsDefinition:
     """The asset of one feature table, with its checks."""
-    asset_key, what = dg.AssetKey(name), key.removesuffix("_id")
-    rules = {
-        f"one_row_per_{what}": f"Every {what} known as of the snapshot, each once.",
-        "values": "Nulls, codes and ranges are as the contract says.",
-        "drift": "Each feature against the snapshot before; only a warning.",
-    }
+    asset_key = dg.AssetKey(name)
 
     @dg.asset(
         key=asset_key,
         group_name=GROUP,
         kinds={"ibis", "parquet", "store"},
-        check_specs=check_specs(asset_key, rules, warnings=["drift"]),
+        check_specs=check_specs(asset_key, table_rules(key), warnings=["drift"]),
         metadata={"dagster/column_schema": feature_columns(name)},
         description=description,
     )
