@@ -84,8 +84,8 @@ main.add_command(releases)
 @click.option(
     "--source",
     default="",
-    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, env:NAME or ctu. "
-    "Without it the bank keeps what it holds; an empty one gets the sample.",
+    help="Fill the bank first: sample, DIR (PKDD'99 files), FILE.sql, a SQLite file, env:NAME or "
+    "ctu. Without it the bank keeps what it holds; an empty one gets the sample.",
 )
 @_RECIPE
 @_HYPERPARAMETERS
