@@ -1,4 +1,9 @@
-"""The bank's currency in texts for people: contracts say CZK, LOAN_CURRENCY may say another."""
+"""The bank's currency in texts for people.
+
+Contracts, and what is made of them (bundles, records, drawings), say CZK: none depends on the
+setting. Where a text leaves for people (terminal, web app, Dagster's UI, files to read),
+`in_currency` puts the bank's own in its place.
+"""
 
 import re
 

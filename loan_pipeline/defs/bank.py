@@ -16,9 +16,9 @@ class FillConfig(dg.Config):
 
     source: str = Field(
         default="",
-        description="sample, sample:scale=2, a folder or .zip of PKDD'99 files, a .sql dump, ctu, "
-        "or env:NAME where the environment variable NAME holds a server's URL. Empty: the bank "
-        "keeps what it holds, and an empty one is filled with the sample bank.",
+        description="sample, sample:scale=2, a folder or .zip of text files, a .sql dump, a SQLite "
+        "file, ctu, or env:NAME where the environment variable NAME holds a server's URL. Empty: "
+        "the bank keeps what it holds, and an empty one is filled with the sample bank.",
     )
 
 

@@ -12,7 +12,7 @@ from loan_pipeline.defs.checks import check_results, check_specs
 from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import metrics_metadata
-from loan_pipeline.defs.resources import PortfolioResource, PredictorsResource
+from loan_pipeline.defs.resources import CurrencyResource, PortfolioResource, PredictorsResource
 from loan_pipeline.evaluation.profit import Prices
 from loan_pipeline.evaluation.validation import Validation, validate
 from loan_pipeline.features.engine import snapshot_tables
@@ -51,6 +51,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
         lake: LakeResource,
         predictors: PredictorsResource,
         portfolio: PortfolioResource,
+        currency: CurrencyResource,
     ) -> Iterator[dg.MaterializeResult[MetricsRecord]]:
         require_of_loans(predictor, loan_features)
         require_holdout_of(holdout, predictor)
@@ -75,7 +76,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
             metadata={
                 "predictor_id": record.predictor_id,
                 "metrics_id": record.metrics_id,
-                **metrics_metadata(validation),
+                **metrics_metadata(validation, currency.label),
             },
             check_results=check_results(metrics_key(name), [_fairness(validation)]),
         )

@@ -13,6 +13,7 @@ from loan_pipeline.defs.checks import check_results, check_specs
 from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import markdown_table, picture
+from loan_pipeline.defs.resources import CurrencyResource
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.monitoring import plots
@@ -118,7 +119,9 @@ def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[N
     retry_policy=_RETRY,
     check_specs=check_specs(DRIFT, DRIFT_RULES, warnings=tuple(DRIFT_RULES)),
 )
-def drift(config: PeriodConfig, lake: LakeResource) -> Iterator[dg.MaterializeResult[DriftRecord]]:
+def drift(
+    config: PeriodConfig, lake: LakeResource, currency: CurrencyResource
+) -> Iterator[dg.MaterializeResult[DriftRecord]]:
     """The population stability index of the score and of each feature, by day and by week.
 
     Requests are compared with the distributions of the loans that their release learned from.
@@ -144,9 +147,14 @@ def drift(config: PeriodConfig, lake: LakeResource) -> Iterator[dg.MaterializeRe
         figures |= {
             f"{name}_score_index": float(score["index"].iloc[0]),
             f"{name}_largest_feature_index": float(features["index"].max()),
-            f"{name}_last_7_days": picture(name, plots.drift_bars(latest, name)),
-            f"{name}_by_week": picture(name, plots.drift_over_time(weeks, name)),
-            f"{name}_by_day": picture(name, plots.drift_over_time(days, name)),
+            **{
+                f"{name}_{when}": picture(name, currency.label(drawing))
+                for when, drawing in (
+                    ("last_7_days", plots.drift_bars(latest, name)),
+                    ("by_week", plots.drift_over_time(weeks, name)),
+                    ("by_day", plots.drift_over_time(days, name)),
+                )
+            },
         }
     yield dg.MaterializeResult(
         value=record,

@@ -11,7 +11,7 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import markdown_table, picture
-from loan_pipeline.defs.resources import PortfolioResource
+from loan_pipeline.defs.resources import CurrencyResource, PortfolioResource
 from loan_pipeline.features.engine import snapshot_tables
 from loan_pipeline.features.subgroups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
@@ -51,6 +51,7 @@ def portfolio_scores(
     account_features: FeatureTable,
     lake: LakeResource,
     portfolio: PortfolioResource,
+    currency: CurrencyResource,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Running loans with what is left of them, probability, expected loss and reasons.
 
@@ -82,6 +83,7 @@ def portfolio_scores(
         scorer,
         portfolio.loss_given_default,
     )
+    scored["reasons"] = scored["reasons"].map(currency.label)
     summary = summarise(
         scored,
         snapshot_id=snapshot.snapshot_id,
@@ -91,7 +93,10 @@ def portfolio_scores(
     )
     publish_portfolio(store, scored, summary)
     whole = summary.all_loans
-    pictures = {f"by_{by}": picture(by, portfolio_bars(totals(scored, by), by)) for by in TOTALS}
+    pictures = {
+        f"by_{by}": picture(by, currency.label(portfolio_bars(totals(scored, by), by)))
+        for by in TOTALS
+    }
     tables = {f"{by}_totals": markdown_table(totals(scored, by)) for by in TOTALS}
     yield dg.MaterializeResult(
         metadata={

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.defs.io_manager import RecordIOManager
 from loan_pipeline.defs.lake_resource import LakeResource
@@ -107,6 +108,16 @@ class PortfolioResource(dg.ConfigurableResource[None]):
     allow_pickles: bool = Field(default=False, description="Open releases that are no graph.")
 
 
+class CurrencyResource(dg.ConfigurableResource[None]):
+    """The currency that this UI names."""
+
+    code: str = Field(default="CZK", description="ISO code, as LOAN_CURRENCY gives it.")
+
+    def label(self, text: str) -> str:
+        """A text or a drawing with this currency in place of the contracts'."""
+        return in_currency(text, self.code)
+
+
 class AlertsResource(dg.ConfigurableResource[None]):
     """Where alerts go, and what is stale."""
 
@@ -147,6 +158,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             loss_given_default=settings.loss_given_default,
             allow_pickles=settings.allow_pickles,
         ),
+        "currency": CurrencyResource(code=settings.currency),
         "alerts": AlertsResource(
             settings=settings, dagster_url=settings.dagster_url, fresh_days=settings.fresh_days
         ),

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from loan_pipeline.bank.report.aggregates import AMOUNT_BIN_CZK, Exploration
-from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.tables import LOAN_STATUSES, TRANSACTION_TYPES
 
 # Good outcomes blue, bad ones orange, finished dark, running light: apart also without colour.
@@ -48,14 +47,14 @@ def plots(exploration: Exploration) -> dict[str, str]:
     return {title: _svg(title, drawing, exploration) for title, drawing in draw.items()}
 
 
-def render(exploration: Exploration, *, currency: str = "CZK") -> str:
-    """The whole report as HTML, amounts labelled in `currency`."""
+def render(exploration: Exploration) -> str:
+    """The whole report as HTML."""
     figures = "".join(
         f"<h2>{html.escape(title)}</h2><figure>{svg}</figure>"
         for title, svg in plots(exploration).items()
     )
     filled = f", filled from {exploration.source}" if exploration.source else ""
-    page = (
+    return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>What the bank holds</title><style>{_STYLE}</style></head><body>"
@@ -63,7 +62,6 @@ def render(exploration: Exploration, *, currency: str = "CZK") -> str:
         f"<h2>Tables</h2>{_tables(exploration)}<h2>Loans</h2>{_loans(exploration)}{figures}"
         f"<h2>Codes</h2>{_codes(exploration)}<h2>Columns</h2>{_columns(exploration)}</body></html>\n"
     )
-    return in_currency(page, currency)
 
 
 def _svg(title: str, draw: Callable[[Axes, Exploration], None], exploration: Exploration) -> str:

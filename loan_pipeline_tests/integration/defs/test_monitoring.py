@@ -1,5 +1,7 @@
 """Answers of the app reach the lake, are counted and compared; the portfolio is scored."""
 
+import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from loan_pipeline.lake.snapshot import latest_snapshot
 from loan_pipeline.monitoring.drift import FEWEST
 from loan_pipeline.run import failure_message
 from loan_pipeline.settings import Settings
+from loan_pipeline_tests.helpers.lake_folders import BY_APPS, BY_RUNS
 from webapp import create_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -39,7 +42,7 @@ class Office:
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """The whole pipeline has run once, and the app has answered requests for unusual loans."""
-    settings = Settings(home=tmp_path_factory.mktemp("home"), minimum_roc_auc=0.5)
+    settings = Settings(home=tmp_path_factory.mktemp("home"), minimum_roc_auc=0.5, currency="EUR")
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
         office = Office(settings, instance)
         ops = fill_ops("sample") | training_ops(recipe="quick")
@@ -72,6 +75,32 @@ def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dg.Meta
         if event.asset_key == dg.AssetKey.from_user_string(asset)
     ]
     return dict(event.materialization.metadata)
+
+
+def test_the_ui_names_the_banks_currency_in_tables_and_pictures(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    assert monitored.success
+    shown = ""
+    for key in office.instance.all_asset_keys():
+        event = office.instance.get_latest_materialization_event(key)
+        assert event is not None
+        assert event.asset_materialization is not None
+        shown += repr(event.asset_materialization.metadata)
+    pictures = re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", shown)
+    shown += "".join(base64.b64decode(one).decode() for one in pictures)
+    assert "profit, million EUR" in shown
+    assert "expected loss, thousand EUR" in shown
+    assert not re.search(r".{80}\bCZK\b", shown)
+
+
+def test_the_lake_has_the_folders_that_roles_on_aws_may_write(
+    office: Office, monitored: dg.ExecuteInProcessResult
+) -> None:
+    assert monitored.success
+    # Candidates wait only for a person, and answers are kept by monitoring from their third day on.
+    elsewhere = {"candidates", "monitoring"}
+    assert set(office.store.folders()) == (BY_RUNS | BY_APPS) - elsewhere
 
 
 def test_requests_are_counted_and_drawn(monitored: dg.ExecuteInProcessResult) -> None:
@@ -123,5 +152,7 @@ def test_the_portfolio_is_in_the_lake_with_sums_that_add_up(office: Office, tmp_
     assert summary.watch_list
     assert all(one.reasons for one in summary.watch_list)
     lines = office.store.read(portfolio_key(*names, "loans.csv")).decode().splitlines()
+    assert any("EUR" in line for line in lines)
+    assert not any("CZK" in line for line in lines)
     assert len(lines) == 1 + summary.all_loans.loans
     office.store.download(portfolio_key(*names, "loans.parquet"), tmp_path / "loans.parquet")

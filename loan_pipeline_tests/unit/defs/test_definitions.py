@@ -32,6 +32,16 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return loaded
 
 
+def test_the_ui_names_the_banks_currency(tmp_path: Path) -> None:
+    definitions = build_defs(Settings(home=tmp_path, currency="EUR"))
+    graph = definitions.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
+    shown = [(node.description, node.metadata) for node in nodes]
+    checks = [graph.get(key).description for key in graph.asset_check_keys]
+    assert "EUR" in repr(shown)
+    assert "CZK" not in repr([shown, checks])
+
+
 def _parents(definitions: dg.Definitions) -> dict[str, set[str]]:
     graph = definitions.resolve_asset_graph()
     return {
