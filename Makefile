@@ -66,7 +66,7 @@ lambda: PYTHON = python3.12
 lambda: web-assets ## The web app as a zip for AWS Lambda: dist/lambda.zip, for Python 3.12
 	@PYTHON=$(PYTHON) bash deploy/build_lambda.sh
 
-tools: ## The checkers of the deployment, each in an environment of its own
+tools: ## The deployment's checkers and MLflow's server for tests, each in an environment of its own
 	@bash deploy/tools.sh
 
 system: ## The programs that tests start: MariaDB, Chromium, OpenSSH, Java, Node.js

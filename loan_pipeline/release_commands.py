@@ -50,6 +50,8 @@ def releases(
     from loan_pipeline.lake.open import open_store
     from loan_pipeline.release import approval, audit
     from loan_pipeline.release import publish as release
+    from loan_pipeline.release.registry import follow_in_registry
+    from loan_pipeline.terminal import shown_on_terminal
 
     if version and not roll_back:
         raise click.UsageError("--to goes with --roll-back")
@@ -85,6 +87,9 @@ def releases(
         ).feature_set
     elif reject:
         feature_set = approval.reject(store, reject, by=by or "", note=note).feature_set
+    if roll_back or approve:
+        with shown_on_terminal():
+            follow_in_registry(store, feature_set, settings.mlflow_tracking_uri)
     waiting = approval.waiting(store, feature_set)
     kept = release.releases(store, feature_set)
     if as_json:

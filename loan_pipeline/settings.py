@@ -88,6 +88,10 @@ class Settings(BaseSettings):
     fresh_days: float = Field(default=8, ge=0.001)  # how old snapshot and release may be
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     dagster_url: str = ""
+    # MLflow's own variable, without our prefix; it may hold a password.
+    mlflow_tracking_uri: SecretStr | None = Field(
+        default=None, validation_alias="mlflow_tracking_uri"
+    )
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()

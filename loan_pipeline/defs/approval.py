@@ -7,7 +7,7 @@ from pydantic import Field
 
 from loan_pipeline.defs.keys import STARTED_BY
 from loan_pipeline.defs.lake_resource import LakeResource
-from loan_pipeline.defs.resources import ReleasePolicyResource
+from loan_pipeline.defs.resources import RegistryResource, ReleasePolicyResource
 from loan_pipeline.release.approval import approve, reject
 
 Decision = Enum("Decision", {name: name for name in ("approve", "reject")})  # type: ignore[misc]
@@ -32,6 +32,7 @@ def decide(
     config: DecisionConfig,
     lake: LakeResource,
     policy: ReleasePolicyResource,
+    registry: RegistryResource,
 ) -> None:
     """Release or reject the candidate, and record who did it and why."""
     store, person = lake.open(), {"by": config.by, "note": config.note}
@@ -44,6 +45,7 @@ def decide(
             keep=policy.keep,
         )
         context.log.info(f"{released.feature_set} {released.version} is the release now")
+        registry.follow(store, released.feature_set)
     else:
         rejected = reject(store, config.version, **person)
         context.log.info(f"{rejected.feature_set} {rejected.version} was rejected")

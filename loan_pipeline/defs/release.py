@@ -12,7 +12,11 @@ from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.defs.keys import STARTED_BY, metrics_key, predictor_key, release_key, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
-from loan_pipeline.defs.resources import PredictorsResource, ReleasePolicyResource
+from loan_pipeline.defs.resources import (
+    PredictorsResource,
+    RegistryResource,
+    ReleasePolicyResource,
+)
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.quality.verdicts import require_table_passed
@@ -94,6 +98,7 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
         lake: LakeResource,
         predictors: PredictorsResource,
         policy: ReleasePolicyResource,
+        registry: RegistryResource,
     ) -> dg.MaterializeResult[BundleManifest]:
         store = lake.open()
         require_metrics_of(measured, predictor)
@@ -130,6 +135,7 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
                 bank=snapshot.contents,
             )
             _hand_over(context, store, Path(folder), manifest, verdict, predictions, policy)
+        registered = registry.follow(store, name)
         return dg.MaterializeResult(
             value=manifest,
             metadata={
@@ -138,6 +144,7 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
                 "predictor_id": predictor.predictor_id,
                 "threshold": manifest.threshold,
                 "bytes": sum(file.bytes for file in manifest.files.values()),
+                **({"mlflow": registered} if registered else {}),
             },
         )
 

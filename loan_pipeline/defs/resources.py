@@ -15,11 +15,14 @@ from pydantic import Field, SecretStr
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.currency import in_currency
+from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.defs.io_manager import RecordIOManager
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.features.spark import stop_spark
+from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.rds.export import RdsExport
+from loan_pipeline.release.registry import follow_in_registry
 from loan_pipeline.settings import Settings
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.predictor_store import cached_path, open_predictor
@@ -98,6 +101,17 @@ class ReleasePolicyResource(dg.ConfigurableResource[None]):
     )
 
 
+class RegistryResource(dg.ConfigurableResource[None]):
+    """The MLflow server that releases are copied to, where there is one."""
+
+    # The settings keep the address, which may hold a password.
+    settings: dg.ResourceDependency[Settings]
+
+    def follow(self, store: Store, name: FeatureSet) -> str | None:
+        """Show there what the lake holds; see `follow_in_registry`."""
+        return follow_in_registry(store, name, self.settings.mlflow_tracking_uri)
+
+
 class PortfolioResource(dg.ConfigurableResource[None]):
     """How the portfolio is scored."""
 
@@ -153,6 +167,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             allow_pickles=settings.allow_pickles,
             approval=settings.release_approval,
         ),
+        "registry": RegistryResource(settings=settings),
         "portfolio": PortfolioResource(
             cache=str(settings.home / "cache"),
             loss_given_default=settings.loss_given_default,

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.cli import main
@@ -22,6 +23,8 @@ from loan_pipeline.sources.sample import SampleSource, write_pkdd
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SAMPLE = "sample"
+PASSWORD = "hunter2"
+NO_MLFLOW = SecretStr(f"http://jana:{PASSWORD}@127.0.0.1:1")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def _run(settings: Settings, source: str = "") -> RunSummary:
 
 @pytest.fixture(scope="module")
 def summary(settings: Settings) -> RunSummary:
-    return _run(settings, SAMPLE)
+    return _run(settings.model_copy(update={"mlflow_tracking_uri": NO_MLFLOW}), SAMPLE)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,19 @@ def test_the_run_stands_in_dagster_with_row_counts_metrics_and_plots(
         released = summary.releases[name].metrics["out_of_time"]["roc_auc"].value
         assert metadata["out_of_time_roc_auc"].value == released
         assert isinstance(metadata["roc"], dg.MarkdownMetadataValue)
+
+
+def test_an_mlflow_that_is_down_is_told_beside_the_release_that_stands(
+    instance: dg.DagsterInstance, summary: RunSummary
+) -> None:
+    for name in FEATURE_SET_NAMES:
+        event = instance.get_latest_materialization_event(dg.AssetKey([name, "release"]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        said = event.asset_materialization.metadata["mlflow"].value
+        assert f"the {name} release is not registered in MLflow at 127.0.0.1" in str(said)
+    log = instance.all_logs(summary.run_id)
+    assert PASSWORD not in "".join(map(str, log))
 
 
 def test_both_releases_answer(settings: Settings, summary: RunSummary) -> None:

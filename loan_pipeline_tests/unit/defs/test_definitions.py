@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from pydantic import SecretStr
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FEATURES_BY_NAME
@@ -14,6 +15,7 @@ from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.release.gate import RULES
 from loan_pipeline.settings import Settings
 
+ROOT = Path(__file__).parents[3]
 RAW = {f"raw/{table.name}" for table in TABLES}
 
 
@@ -276,10 +278,14 @@ def test_snapshot_and_releases_have_a_freshness_policy_and_every_asset_an_owner(
     assert all(spec.description for spec in specs.values())
 
 
-def test_the_bank_is_filled_and_read_by_one_step_at_a_time(definitions: dg.Definitions) -> None:
+def test_the_bank_is_filled_and_read_by_one_run_at_a_time(definitions: dg.Definitions) -> None:
     pools = {
         node.name: node.definition.pool
         for node in definitions.resolve_job_def("whole_pipeline").nodes
         if isinstance(node.definition, dg.OpDefinition)
     }
     assert {name for name, pool in pools.items() if pool == "bank"} == {"bank", "snapshot"}
+    for file in ("dagster.yaml", "deploy/dagster.yaml"):
+        of_pools = yaml.safe_load((ROOT / file).read_text())["concurrency"]["pools"]
+        # A slot that a step holds is never given back by one that is killed.
+        assert of_pools == {"default_limit": 1, "granularity": "run"}, file
