@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     fresh_days: float = Field(default=8, ge=0.001)  # how old snapshot and release may be
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     dagster_url: str = ""
+    web_url: str = "http://127.0.0.1:8000"
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()

@@ -13,7 +13,7 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest, new_predictor_id
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.defs.io_manager import RecordMissing, read_record
-from loan_pipeline.defs.keys import holdout_key, predictor_key, verdict_key
+from loan_pipeline.defs.keys import GROUPS, holdout_key, predictor_key, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import PredictorsResource, ReleasePolicyResource
 from loan_pipeline.evaluation.evaluate import split_out_of_time
@@ -103,7 +103,7 @@ def _delete_old(store: Store, name: FeatureSet, current: str, keep: int) -> list
 def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=predictor_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"autogluon", "store"},
         description=f"AutoGluon's predictor on the {name} features, trained on all loans, with the "
         "model that a release of it serves. Kept in the lake under an id, and never changed.",
@@ -168,7 +168,7 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
 def _holdout_predictor(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=holdout_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"autogluon", "store"},
         ins={"predictor": dg.AssetIn(predictor_key(name))},
         description="Trained as the predictor is, on the older loans alone: it makes the "

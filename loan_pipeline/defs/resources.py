@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
+from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.defs.io_manager import RecordIOManager
 from loan_pipeline.defs.lake_resource import LakeResource
@@ -92,6 +93,11 @@ class ReleasePolicyResource(dg.ConfigurableResource[None]):
         pattern="^(automatic|manual)$",
         description="manual: what passed the gate waits for a person to approve it.",
     )
+    web_url: str = Field(default="", description="Address of the web app, for links to its pages.")
+
+    def page(self, name: FeatureSet) -> dg.UrlMetadataValue:
+        """The web app's page about the release of a feature set."""
+        return dg.MetadataValue.url(f"{self.web_url.rstrip('/')}/model#{name}")
 
 
 class PortfolioResource(dg.ConfigurableResource[None]):
@@ -137,6 +143,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             keep=settings.keep_releases,
             allow_pickles=settings.allow_pickles,
             approval=settings.release_approval,
+            web_url=settings.web_url,
         ),
         "portfolio": PortfolioResource(
             cache=str(settings.home / "cache"),

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.checks import check_results, check_specs
+from loan_pipeline.defs.keys import GROUPS
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.raw import BANK, POOL, RAW_KEYS
 from loan_pipeline.defs.resources import BankResource
@@ -22,7 +23,6 @@ from loan_pipeline.lake.snapshot import delete_old_snapshots
 from loan_pipeline.quality.snapshots import CHECKS, snapshot_verdict
 from loan_pipeline.quality.verdicts import write_snapshot_verdict
 
-GROUP = "lake"
 SNAPSHOT = dg.AssetKey("snapshot")
 
 
@@ -70,7 +70,7 @@ def _export(
 
 @dg.asset(
     key=SNAPSHOT,
-    group_name=GROUP,
+    group_name=GROUPS["lake"],
     pool=POOL,
     deps=[BANK, *RAW_KEYS],
     kinds={"parquet", "store"},
