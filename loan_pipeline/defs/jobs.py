@@ -27,7 +27,7 @@ def training_ops(names: Sequence[FeatureSet] = FEATURE_SET_NAMES, **config: Any)
 
     Args:
         names: the feature sets.
-        config: fields of `predictor.TrainingConfig`.
+        config: fields of `training_config.TrainingConfig`.
     """
     return {predictor_key(name).to_python_identifier(): {"config": config} for name in names}
 
@@ -67,6 +67,9 @@ ops:
 ops: {behavioural__predictor: {config: {cost_ratio: 5}}}
 ```
 """
+
+# What retrains by itself repeats what a person chose and released.
+AS_RELEASED = training_ops(as_released=True)
 
 whole_pipeline = dg.define_asset_job(
     "whole_pipeline",

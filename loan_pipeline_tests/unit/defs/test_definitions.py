@@ -229,6 +229,14 @@ def test_every_job_ends_when_it_hangs(definitions: dg.Definitions) -> None:
             assert int(job.tags["dagster/max_runtime"]) > 0, job.name
 
 
+def test_every_schedule_and_sensor_says_what_it_does(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    said = {one.name: one.description for one in repository.schedule_defs}
+    said |= {one.name: one.description for one in repository.sensor_defs}
+    assert len(said) == 5
+    assert [name for name, description in said.items() if not description] == []
+
+
 def test_schedules_and_sensors_are_off_until_switched_on(definitions: dg.Definitions) -> None:
     for name in ("retraining_schedule", "monitoring_schedule"):
         schedule = definitions.resolve_schedule_def(name)
