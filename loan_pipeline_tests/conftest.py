@@ -23,7 +23,7 @@ _AWS_VARIABLES = {
 
 
 # Fixtures that start a server or a browser.
-_SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "dagster_ui"}
+_SERVERS = {"s3_server", "start_mariadb", "serve", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
