@@ -21,7 +21,7 @@ from loan_pipeline_tests.helpers.browser import chromium
 from loan_pipeline_tests.helpers.server import ROOT
 
 _T = TypeVar("_T")
-_PATIENCE = 400  # seconds, for busy machines
+_PATIENCE = 900  # seconds, for busy machines
 _WINDOW = {"width": 1150, "height": 680}
 
 

@@ -28,7 +28,7 @@ from loan_pipeline_tests.helpers.office import Office, open_office, until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(chromium_path() is None, reason="Chromium is not installed"),
 ]
 
