@@ -7,10 +7,11 @@ import dagster as dg
 from pydantic import Field
 
 from loan_pipeline.contracts.features import FeatureSet
-from loan_pipeline.contracts.predictor import PredictorManifest, predictor_key
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.release.publish import releases
+from loan_pipeline.training.errors import UnknownRecipe
 from loan_pipeline.training.inputs import TARGETS
+from loan_pipeline.training.predictor_store import list_predictors
 from loan_pipeline.training.recipes import RECIPE_NAMES
 
 RecipeChoice = Enum("RecipeChoice", {name: name for name in RECIPE_NAMES})  # type: ignore[misc]
@@ -67,13 +68,20 @@ def as_released(config: TrainingConfig, store: Store, name: FeatureSet) -> Train
     What retrains by itself repeats what a person chose and released.
 
     Raises:
-        StoreKeyMissing: the release's predictor is not in the lake.
+        UnknownRecipe: the release's predictor is not in the lake, or cannot be read.
     """
     current = next((one for one in releases(store, name) if one.current), None)
     if current is None:
         return config
-    key = predictor_key(name, current.manifest.training.predictor_id)
-    used = PredictorManifest.model_validate_json(store.read(key))
+    predictor_id = current.manifest.training.predictor_id
+    kept = list_predictors(store, name)
+    used = next((one for one in kept if one.predictor_id == predictor_id), None)
+    if used is None:
+        raise UnknownRecipe(
+            f"how the {name} release {current.version} was trained is not known: its predictor "
+            f"{predictor_id} is not in {store.url}, or another version of this software wrote it; "
+            "start a run with a recipe, and release that"
+        )
     # A recipe of the user's own has another name: its hyperparameters say what it is.
     known = used.recipe if used.recipe in RECIPE_NAMES else "default"
     return TrainingConfig(

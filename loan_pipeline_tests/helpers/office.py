@@ -143,14 +143,15 @@ def open_office(home: Path, **settings: str) -> Iterator[Office]:
         )
         stack.callback(_stop, process)
         for url in (f"{dagster}/server_info", f"{app}/healthz"):
-            until(partial(_answers, url), f"{url}; see {log}")
+            until(partial(_answers, url, process), f"{url}; see {log}")
         page = stack.enter_context(chromium()).new_page(viewport=_WINDOW, device_scale_factor=1.25)
         page.set_default_timeout(60_000)
         instance = dg.DagsterInstance.from_config(str(home / "dagster"))
         yield Office(home, page, stack.enter_context(instance), dagster, app)
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, f"it ended while {url} was waited for"
     try:
         return httpx.get(url, timeout=5).is_success
     except httpx.HTTPError:

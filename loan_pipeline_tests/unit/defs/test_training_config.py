@@ -9,8 +9,8 @@ from loan_pipeline.contracts.predictor import PredictorManifest, predictor_key
 from loan_pipeline.definitions import build_defs
 from loan_pipeline.defs.training_config import TrainingConfig, as_released
 from loan_pipeline.lake.folder_store import FolderStore
-from loan_pipeline.lake.protocol import StoreKeyMissing
 from loan_pipeline.settings import Settings
+from loan_pipeline.training.errors import UnknownRecipe
 from loan_pipeline_tests.helpers.bundles import release_bundle
 
 
@@ -58,7 +58,7 @@ def test_without_a_release_the_configuration_counts(store: FolderStore) -> None:
 
 def test_a_release_whose_predictor_is_gone_is_no_default(store: FolderStore) -> None:
     release_bundle(store.root, "application")
-    with pytest.raises(StoreKeyMissing):
+    with pytest.raises(UnknownRecipe, match="start a run with a recipe"):
         as_released(TrainingConfig(as_released=True), store, "application")
 
 
