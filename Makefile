@@ -78,7 +78,8 @@ webapp/static/vendor/.installed: package.json package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent vendor && touch $@; \
 	else echo "npm is not installed: the web app works, but without its style sheet. Install Node.js 18 or newer, then: make web-assets"; fi
 
-screenshots: $(VENV)/.dev system web-assets ## The README's pictures, of the models released in LOAN_HOME
+screenshots: $(VENV)/.dev system web-assets ## The pictures of README and docs/operations.md; the models are those released in LOAN_HOME
+	@LOAN_TEST_PICTURES=docs/screenshots $(BIN)/python -m pytest -q loan_pipeline_tests/integration/defs/test_week.py
 	@$(BIN)/python -m loan_pipeline_tests.helpers.screenshots
 
 clean: ## Remove the environment and what npm brought; var/ stays

@@ -51,6 +51,7 @@ def duckdb_connection(
         if threads is not None:
             config["threads"] = threads
         with duckdb.connect(path or ":memory:", read_only=read_only, config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")  # runs show one of their own
             yield connection
 
 

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: SecretStr | None = Field(
         default=None, validation_alias="mlflow_tracking_uri"
     )
+    web_url: str = "http://127.0.0.1:8000"
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()

@@ -24,7 +24,7 @@ _AWS_VARIABLES = {
 
 
 # Fixtures that start a server or a browser.
-_SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "dagster_ui", "mlflow_server"}
+_SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "mlflow_server"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,8 @@ from pydantic import Field
 from loan_pipeline.bank.observe import observe
 from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.defs.raw import BANK, GROUP, POOL, raw_key
+from loan_pipeline.defs.keys import GROUPS
+from loan_pipeline.defs.raw import BANK, POOL, raw_key
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.sources.open import open_source
 
@@ -46,7 +47,7 @@ def fill_where_asked(
     return chosen.name
 
 
-@dg.asset(key=BANK, group_name=GROUP, pool=POOL, kinds={"database"})
+@dg.asset(key=BANK, group_name=GROUPS["bank"], pool=POOL, kinds={"database"})
 def bank_contents(
     context: dg.AssetExecutionContext, config: FillConfig, bank: BankResource
 ) -> dg.MaterializeResult[None]:

@@ -6,9 +6,10 @@ import dagster as dg
 
 from loan_pipeline.bank.report.aggregates import Exploration, explore
 from loan_pipeline.bank.report.html import plots, render
+from loan_pipeline.defs.keys import GROUPS
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import picture
-from loan_pipeline.defs.raw import BANK, GROUP, RAW_KEYS
+from loan_pipeline.defs.raw import BANK, RAW_KEYS
 from loan_pipeline.defs.resources import BankResource, CurrencyResource
 
 REPORT_KEY = "reports/bank.html"
@@ -24,7 +25,7 @@ def exploration_metadata(
     return {"report": address, **pictures}
 
 
-@dg.asset(group_name=GROUP, deps=[BANK, *RAW_KEYS], kinds={"html", "store"})
+@dg.asset(group_name=GROUPS["bank"], deps=[BANK, *RAW_KEYS], kinds={"html", "store"})
 def bank_report(
     bank: BankResource, lake: LakeResource, currency: CurrencyResource
 ) -> dg.MaterializeResult[None]:

@@ -16,6 +16,7 @@ from loan_pipeline.defs.columns import (
     feature_columns,
     traced_columns,
 )
+from loan_pipeline.defs.keys import GROUPS
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import CurrencyResource, FeatureEngineResource
 from loan_pipeline.features.engine import feature_batches, snapshot_tables
@@ -30,7 +31,6 @@ from loan_pipeline.lake.snapshot import list_snapshots
 from loan_pipeline.quality.features import feature_table_checks, table_rules
 from loan_pipeline.quality.verdicts import require_snapshot_passed, write_table_verdict
 
-GROUP = "features"
 ACCOUNT_FEATURES = tuple(feature for feature in FEATURES if feature.origin == "account")
 
 
@@ -68,7 +68,7 @@ def _feature_table(
 
     @dg.asset(
         key=asset_key,
-        group_name=GROUP,
+        group_name=GROUPS["features"],
         kinds={"ibis", "parquet", "store"},
         check_specs=check_specs(asset_key, table_rules(key), warnings=["drift"]),
         metadata={"dagster/column_schema": feature_columns(name)},

@@ -9,7 +9,7 @@ from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import Check, Problem
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
+from loan_pipeline.defs.keys import GROUPS, holdout_key, metrics_key, predictor_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import metrics_metadata
 from loan_pipeline.defs.resources import CurrencyResource, PortfolioResource, PredictorsResource
@@ -33,7 +33,7 @@ _RULES = {
 def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=metrics_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"python"},
         ins={
             "predictor": dg.AssetIn(predictor_key(name)),

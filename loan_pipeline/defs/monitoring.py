@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.keys import release_key
+from loan_pipeline.defs.keys import GROUPS, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import markdown_table, picture
 from loan_pipeline.defs.resources import CurrencyResource
@@ -30,10 +30,10 @@ from loan_pipeline.monitoring.rules import DRIFT_RULES, PERFORMANCE_RULES, drift
 from loan_pipeline.monitoring.rules import performance_checks as judge_performance
 from loan_pipeline.release.publish import releases
 
-GROUP = "monitoring"
 REQUESTS, DRIFT, PERFORMANCE = (
-    dg.AssetKey([GROUP, name]) for name in ("requests", "drift", "performance")
+    dg.AssetKey(["monitoring", name]) for name in ("requests", "drift", "performance")
 )
+_GROUP = GROUPS["monitoring"]
 _RELEASES = [release_key(name) for name in FEATURE_SET_NAMES]
 # Reading is all that these do: a store that is away for a moment is asked again.
 _RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
@@ -86,7 +86,7 @@ def _baselines(store: Store, rows: pd.DataFrame) -> dict[str, Baseline]:
 
 
 @dg.asset(
-    key=REQUESTS, group_name=GROUP, deps=_RELEASES, kinds={"pandas", "store"}, retry_policy=_RETRY
+    key=REQUESTS, group_name=_GROUP, deps=_RELEASES, kinds={"pandas", "store"}, retry_policy=_RETRY
 )
 def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[None]:
     """Volumes, the shares refused and referred, and latency of the web apps, by day and by week."""
@@ -113,7 +113,7 @@ def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[N
 
 @dg.asset(
     key=DRIFT,
-    group_name=GROUP,
+    group_name=_GROUP,
     deps=_RELEASES,
     kinds={"pandas", "store"},
     retry_policy=_RETRY,
@@ -169,7 +169,7 @@ def drift(
 
 @dg.asset(
     key=PERFORMANCE,
-    group_name=GROUP,
+    group_name=_GROUP,
     deps=_RELEASES,
     kinds={"pandas", "store"},
     retry_policy=_RETRY,

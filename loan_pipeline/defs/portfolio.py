@@ -8,7 +8,7 @@ import pandas as pd
 
 from loan_pipeline.contracts.origin import require_same
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.defs.keys import release_key
+from loan_pipeline.defs.keys import GROUPS, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import markdown_table, picture
 from loan_pipeline.defs.resources import CurrencyResource, PortfolioResource
@@ -28,8 +28,7 @@ from loan_pipeline.monitoring.portfolio_store import publish_portfolio, summaris
 from loan_pipeline.quality.verdicts import require_table_passed
 from loan_pipeline.scoring.release import NoRelease, load_latest
 
-GROUP = "portfolio"
-SCORES = dg.AssetKey([GROUP, "scores"])
+SCORES = dg.AssetKey(["portfolio", "scores"])
 _COLUMNS = ["loan_id", "account_id", "date", "amount", "duration", "status"]
 _SHOWN = [
     *("loan_id", "status", "region", "months_left", "exposure_czk"),
@@ -39,7 +38,7 @@ _SHOWN = [
 
 @dg.asset(
     key=SCORES,
-    group_name=GROUP,
+    group_name=GROUPS["portfolio"],
     deps=[release_key("behavioural")],
     kinds={"onnx", "parquet", "store"},
     output_required=False,

@@ -10,7 +10,14 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import CandidateVerdict
-from loan_pipeline.defs.keys import STARTED_BY, metrics_key, predictor_key, release_key, verdict_key
+from loan_pipeline.defs.keys import (
+    GROUPS,
+    STARTED_BY,
+    metrics_key,
+    predictor_key,
+    release_key,
+    verdict_key,
+)
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import (
     PredictorsResource,
@@ -77,7 +84,7 @@ def _hand_over(
 def _release(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=release_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"bundle", "store"},
         ins={
             "predictor": dg.AssetIn(predictor_key(name)),
@@ -141,6 +148,7 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
             metadata={
                 "version": manifest.version,
                 "state": "released" if policy.approval == "automatic" else "waits for approval",
+                "page": policy.page(name),
                 "predictor_id": predictor.predictor_id,
                 "threshold": manifest.threshold,
                 "bytes": sum(file.bytes for file in manifest.files.values()),

@@ -5,11 +5,12 @@ a step asks for them.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import dagster as dg
-from dagster_aws.rds import RDSResource
 from pydantic import Field, SecretStr
 
 from loan_pipeline.bank.open import open_bank
@@ -48,6 +49,14 @@ class BankResource(dg.ConfigurableResource[Bank]):
         if self.settings.rds_instance is None:
             return None
         return RdsExport.from_settings(self.settings, db_snapshot=db_snapshot)
+
+
+class RdsResource(dg.ConfigurableResource[None]):
+    """RDS, with AWS's own variables and files. dagster-aws's takes a second to import."""
+
+    def client(self) -> AbstractContextManager[Any]:
+        """Give boto3's client, closed at the end."""
+        return closing(boto3.client("rds"))
 
 
 class FeatureEngineResource(dg.ConfigurableResource[None]):
@@ -99,6 +108,11 @@ class ReleasePolicyResource(dg.ConfigurableResource[None]):
         pattern="^(automatic|manual)$",
         description="manual: what passed the gate waits for a person to approve it.",
     )
+    web_url: str = Field(default="", description="Address of the web app, for links to its pages.")
+
+    def page(self, name: FeatureSet) -> dg.UrlMetadataValue:
+        """The web app's page about the release of a feature set."""
+        return dg.MetadataValue.url(f"{self.web_url.rstrip('/')}/model#{name}")
 
 
 class RegistryResource(dg.ConfigurableResource[None]):
@@ -152,7 +166,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "bank": BankResource(settings=settings, managed=settings.bank_managed),
         "lake": lake,
-        "rds": RDSResource(),  # with AWS's own variables
+        "rds": RdsResource(),
         "engine": FeatureEngineResource(spark_master=settings.spark_master or ""),
         "predictors": PredictorsResource(
             lake=lake,
@@ -166,6 +180,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             keep=settings.keep_releases,
             allow_pickles=settings.allow_pickles,
             approval=settings.release_approval,
+            web_url=settings.web_url,
         ),
         "registry": RegistryResource(settings=settings),
         "portfolio": PortfolioResource(

@@ -3,14 +3,13 @@
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from typing import TYPE_CHECKING
 
 from loan_pipeline.bank.report.aggregates import AMOUNT_BIN_CZK, Exploration
 from loan_pipeline.contracts.tables import LOAN_STATUSES, TRANSACTION_TYPES
+
+if TYPE_CHECKING:  # loaded when something is drawn: it takes half a second
+    from matplotlib.axes import Axes
 
 # Good outcomes blue, bad ones orange, finished dark, running light: apart also without colour.
 _STATUS = {
@@ -21,7 +20,6 @@ _STATUS = {
 }
 _TYPE_COLOURS = dict(zip(TRANSACTION_TYPES, ("#1f5fa8", "#c2500a", "#6b6b6b"), strict=True))
 _TYPE_NAMES = {"PRIJEM": "credit", "VYDAJ": "debit", "VYBER": "cash debit"}
-_THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
@@ -64,7 +62,10 @@ def render(exploration: Exploration) -> str:
     )
 
 
-def _svg(title: str, draw: Callable[[Axes, Exploration], None], exploration: Exploration) -> str:
+def _svg(title: str, draw: "Callable[[Axes, Exploration], None]", exploration: Exploration) -> str:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     # A salt of its own keeps the ids of several pictures on one page apart, and repeatable.
     with rc_context({"svg.hashsalt": title, "svg.fonttype": "none", "font.size": 10}):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -78,19 +79,27 @@ def _svg(title: str, draw: Callable[[Axes, Exploration], None], exploration: Exp
     return label + svg[svg.index("<svg") + 4 :]
 
 
-def _draw_amounts(axes: Axes, exploration: Exploration) -> None:
+def _thousands(value: float, _position: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _draw_amounts(axes: "Axes", exploration: Exploration) -> None:
     _stack(axes, exploration.loan_amounts, AMOUNT_BIN_CZK)
     axes.set_xlabel(f"amount, CZK, in steps of {AMOUNT_BIN_CZK:,}")
-    axes.xaxis.set_major_formatter(_THOUSANDS)
+    axes.xaxis.set_major_formatter(_thousands)
 
 
-def _draw_years(axes: Axes, exploration: Exploration) -> None:
+def _draw_years(axes: "Axes", exploration: Exploration) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     _stack(axes, exploration.loans_by_year, 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _stack(axes: Axes, counts: Mapping[str, Mapping[int, int]], step: int) -> None:
+def _stack(axes: "Axes", counts: Mapping[str, Mapping[int, int]], step: int) -> None:
     """Loans by bin, one status on top of the other."""
+    from matplotlib.ticker import MaxNLocator
+
     bins = sorted({lower for by_bin in counts.values() for lower in by_bin})
     offset = step / 2 if step > 1 else 0
     below = [0] * len(bins)
@@ -104,7 +113,7 @@ def _stack(axes: Axes, counts: Mapping[str, Mapping[int, int]], step: int) -> No
     axes.legend(frameon=False)
 
 
-def _draw_months(axes: Axes, exploration: Exploration) -> None:
+def _draw_months(axes: "Axes", exploration: Exploration) -> None:
     for kind, colour in _TYPE_COLOURS.items():
         points = [(month.month, month.transactions) for month in exploration.months
                   if month.type == kind]  # fmt: skip
@@ -113,15 +122,15 @@ def _draw_months(axes: Axes, exploration: Exploration) -> None:
             axes.plot(months, counts, color=colour, label=_TYPE_NAMES[kind])
     axes.set_ylabel("transactions")
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(_THOUSANDS)
+    axes.yaxis.set_major_formatter(_thousands)
     axes.legend(frameon=False)
 
 
-def _draw_cards(axes: Axes, exploration: Exploration) -> None:
+def _draw_cards(axes: "Axes", exploration: Exploration) -> None:
     _bars(axes, exploration.codes["card.type"].items(), "cards", "{:,.0f}")
 
 
-def _draw_missing(axes: Axes, exploration: Exploration) -> None:
+def _draw_missing(axes: "Axes", exploration: Exploration) -> None:
     shares = [
         (f"{table.name}.{column.name}", 100 * column.missing / table.rows)
         for table in exploration.tables
@@ -131,7 +140,7 @@ def _draw_missing(axes: Axes, exploration: Exploration) -> None:
     _bars(axes, shares, "rows without a value, %", "{:.1f} %")
 
 
-def _bars(axes: Axes, values: Iterable[tuple[str, float]], label: str, form: str) -> None:
+def _bars(axes: "Axes", values: Iterable[tuple[str, float]], label: str, form: str) -> None:
     """Horizontal bars, the largest on top, each with its figure."""
     ordered = sorted(values, key=lambda pair: pair[1])
     if ordered:
@@ -143,7 +152,7 @@ def _bars(axes: Axes, values: Iterable[tuple[str, float]], label: str, form: str
         axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
         axes.set_yticks([])
     axes.set_xlabel(label)
-    axes.xaxis.set_major_formatter(_THOUSANDS)
+    axes.xaxis.set_major_formatter(_thousands)
 
 
 def _tables(exploration: Exploration) -> str:

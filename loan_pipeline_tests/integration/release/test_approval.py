@@ -214,7 +214,12 @@ def test_people_decide_in_the_ui(
         result = job.execute_in_process(
             run_config={"ops": {"decide": {"config": config}}}, instance=instance
         )
+        seen = instance.fetch_observations(dg.AssetKey(["application", "release"]), limit=1).records
     assert result.success
+    (observation,) = [one.asset_observation for one in seen]
+    assert observation.description == "Jana: Discussed on Monday."
+    assert observation.metadata["version"].value == FIRST
+    assert str(observation.metadata["page"].value).endswith("/model#application")
     assert current_version(store, "application") == current
     assert any(one.note == "Discussed on Monday." for one in history(store))
 
