@@ -7,6 +7,7 @@ from pydantic import Field
 
 from loan_pipeline.defs.keys import STARTED_BY, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import release_metadata
 from loan_pipeline.defs.resources import ReleasePolicyResource
 from loan_pipeline.release.approval import approve, reject
 
@@ -49,11 +50,12 @@ def decide(
         state = "rejected"
     name = decided.feature_set
     context.log.info(f"{name} {decided.version} was {state}")
+    event = dg.AssetMaterialization if state == "released" else dg.AssetObservation
     context.log_event(
-        dg.AssetObservation(
-            release_key(name),
+        event(
+            asset_key=release_key(name),
             description=f"{config.by}: {config.note}",
-            metadata={"version": decided.version, "state": state, "page": policy.page(name)},
+            metadata=release_metadata(decided, state, policy.page(name)),
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from loan_pipeline.contracts.bundle import Metric
+from loan_pipeline.contracts.bundle import BundleManifest, Metric
 from loan_pipeline.evaluation.validation import Validation
 
 
@@ -40,6 +40,20 @@ def metrics_metadata(validation: Validation) -> dict[str, Any]:
         Path(name).stem: picture(Path(name).stem, svg) for name, svg in validation.pictures.items()
     }
     return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
+
+
+def release_metadata(
+    manifest: BundleManifest, state: str, page: dg.UrlMetadataValue
+) -> dict[str, Any]:
+    """What a release is, and where people see it."""
+    return {
+        "version": manifest.version,
+        "state": state,
+        "page": page,
+        "predictor_id": manifest.training.predictor_id,
+        "threshold": manifest.threshold,
+        "bytes": sum(file.bytes for file in manifest.files.values()),
+    }
 
 
 def _cell(value: Any) -> str:

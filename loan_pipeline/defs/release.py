@@ -19,6 +19,7 @@ from loan_pipeline.defs.keys import (
     verdict_key,
 )
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import release_metadata
 from loan_pipeline.defs.resources import PredictorsResource, ReleasePolicyResource
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.protocol import Store
@@ -137,16 +138,9 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
                 bank=snapshot.contents,
             )
             _hand_over(context, store, Path(folder), manifest, verdict, predictions, policy)
+        state = "released" if policy.approval == "automatic" else "waits for approval"
         return dg.MaterializeResult(
-            value=manifest,
-            metadata={
-                "version": manifest.version,
-                "state": "released" if policy.approval == "automatic" else "waits for approval",
-                "page": policy.page(name),
-                "predictor_id": predictor.predictor_id,
-                "threshold": manifest.threshold,
-                "bytes": sum(file.bytes for file in manifest.files.values()),
-            },
+            value=manifest, metadata=release_metadata(manifest, state, policy.page(name))
         )
 
     return release
