@@ -7,6 +7,7 @@ from pydantic import Field
 
 from loan_pipeline.defs.keys import STARTED_BY, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import release_metadata
 from loan_pipeline.defs.resources import RegistryResource, ReleasePolicyResource
 from loan_pipeline.release.approval import approve, reject
 
@@ -44,18 +45,18 @@ def decide(
             minimum_roc_auc=policy.minimum_roc_auc,
             keep=policy.keep,
         )
-        registry.follow(store, decided.feature_set)
-        state = "released"
+        state, registered = "released", registry.follow(store, decided.feature_set)
     else:
         decided = reject(store, config.version, **person)
-        state = "rejected"
+        state, registered = "rejected", None
     name = decided.feature_set
     context.log.info(f"{name} {decided.version} was {state}")
+    event = dg.AssetMaterialization if state == "released" else dg.AssetObservation
     context.log_event(
-        dg.AssetObservation(
-            release_key(name),
+        event(
+            asset_key=release_key(name),
             description=f"{config.by}: {config.note}",
-            metadata={"version": decided.version, "state": state, "page": policy.page(name)},
+            metadata=release_metadata(decided, state, policy.page(name), registered),
         )
     )
 

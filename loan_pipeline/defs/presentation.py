@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from loan_pipeline.contracts.bundle import Metric
+from loan_pipeline.contracts.bundle import BundleManifest, Metric
 from loan_pipeline.evaluation.validation import Validation
 
 
@@ -46,6 +46,21 @@ def metrics_metadata(validation: Validation, label: Callable[[str], str]) -> dic
         for name, svg in validation.pictures.items()
     }
     return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
+
+
+def release_metadata(
+    manifest: BundleManifest, state: str, page: dg.UrlMetadataValue, registered: str | None
+) -> dict[str, Any]:
+    """What a release is, and where people see it; `registered` is its version in MLflow."""
+    return {
+        "version": manifest.version,
+        "state": state,
+        "page": page,
+        "predictor_id": manifest.training.predictor_id,
+        "threshold": manifest.threshold,
+        "bytes": sum(file.bytes for file in manifest.files.values()),
+        **({"mlflow": registered} if registered else {}),
+    }
 
 
 def _cell(value: Any) -> str:

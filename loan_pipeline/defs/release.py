@@ -19,6 +19,7 @@ from loan_pipeline.defs.keys import (
     verdict_key,
 )
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import release_metadata
 from loan_pipeline.defs.resources import (
     PredictorsResource,
     RegistryResource,
@@ -142,18 +143,12 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
                 bank=snapshot.contents,
             )
             _hand_over(context, store, Path(folder), manifest, verdict, predictions, policy)
-        registered = registry.follow(store, name)
+        state = "released" if policy.approval == "automatic" else "waits for approval"
         return dg.MaterializeResult(
             value=manifest,
-            metadata={
-                "version": manifest.version,
-                "state": "released" if policy.approval == "automatic" else "waits for approval",
-                "page": policy.page(name),
-                "predictor_id": predictor.predictor_id,
-                "threshold": manifest.threshold,
-                "bytes": sum(file.bytes for file in manifest.files.values()),
-                **({"mlflow": registered} if registered else {}),
-            },
+            metadata=release_metadata(
+                manifest, state, policy.page(name), registry.follow(store, name)
+            ),
         )
 
     return release

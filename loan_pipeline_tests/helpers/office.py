@@ -22,7 +22,7 @@ from loan_pipeline_tests.helpers.server import ROOT
 
 _T = TypeVar("_T")
 _PATIENCE = 900  # seconds, for busy machines
-_WINDOW = {"width": 1150, "height": 680}
+_WINDOW = {"width": 1280, "height": 800}
 
 
 def until(happened: Callable[[], _T], what: str) -> _T:

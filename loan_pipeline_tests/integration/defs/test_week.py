@@ -148,11 +148,10 @@ def look_at_drift(office: Office) -> None:
 def follow_to_the_app(office: Office, version: str) -> None:
     """From the release in Dagster's UI to its page in the app, which serves the new one."""
     office.show("behavioural/metrics", "Plots")
-    office.page.get_by_text("out_of_time_roc_auc", exact=True).scroll_into_view_if_needed()
     office.picture("plots")
     office.show("behavioural/release")
     link = office.page.get_by_role("link", name=f"{office.app}/model#behavioural").first
-    link.scroll_into_view_if_needed()
+    link.wait_for()
     office.picture("release")
     office.page.goto(link.get_attribute("href") or "")
     until(lambda: version in _reloaded(office), f"the app to serve {version}")
@@ -170,6 +169,7 @@ def test_drift_started_one_retraining_and_a_person_released_it(week: Week) -> No
     kept = {one.version: one.current for one in releases(week.office.store, "behavioural")}
     assert kept == {week.first: False, week.second: True}
     assert "drift of behavioural: " in week.retrained.tags["loan_pipeline/because"]
+    assert week.office.metadata("behavioural/release")["state"].value == "released"
     (approved,) = history(week.office.store, version=week.second)[1:2]
     assert (approved.event, approved.by) == ("approved", "Jana Nováková")
 

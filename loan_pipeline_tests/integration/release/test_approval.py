@@ -35,6 +35,7 @@ from loan_pipeline_tests.helpers.lake_folders import BY_RUNS
 
 PREDICTIONS = HoldoutPredictions(out_of_time={7: 0.5})
 FIRST, SECOND = "20260101T000000Z-00000001", "20260102T000000Z-00000002"
+RELEASE = dg.AssetKey(["application", "release"])
 RULES = {"minimum_roc_auc": 0.6}
 JANA = {"by": "Jana Nováková", "note": "Figures and fairness are as last time."}
 
@@ -214,12 +215,16 @@ def test_people_decide_in_the_ui(
         result = job.execute_in_process(
             run_config={"ops": {"decide": {"config": config}}}, instance=instance
         )
-        seen = instance.fetch_observations(dg.AssetKey(["application", "release"]), limit=1).records
+        seen = {
+            "approve": instance.fetch_materializations(RELEASE, limit=1),
+            "reject": instance.fetch_observations(RELEASE, limit=1),
+        }
     assert result.success
-    (observation,) = [one.asset_observation for one in seen]
-    assert observation.description == "Jana: Discussed on Monday."
-    assert observation.metadata["version"].value == FIRST
-    assert str(observation.metadata["page"].value).endswith("/model#application")
+    (record,) = seen[decision].records
+    event = record.asset_materialization or record.event_log_entry.asset_observation
+    assert event.description == "Jana: Discussed on Monday."
+    assert event.metadata["version"].value == FIRST
+    assert str(event.metadata["page"].value).endswith("/model#application")
     assert current_version(store, "application") == current
     assert any(one.note == "Discussed on Monday." for one in history(store))
 

@@ -20,7 +20,7 @@ def test_metrics_are_numbers_that_the_ui_plots_over_runs() -> None:
         pictures={"roc.svg": "<svg/>"},
         out_of_time=ScoredLoans(*[np.array([])] * 4),
     )
-    shown = metrics_metadata(validation)
+    shown = metrics_metadata(validation, str)
     numbers = {name for name, value in shown.items() if isinstance(value, float)}
     assert numbers == {f"{of}_{name}" for of in validation.metrics for name in PLOTTED}
     assert isinstance(shown["roc"], dg.MarkdownMetadataValue)
