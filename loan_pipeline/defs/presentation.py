@@ -51,7 +51,7 @@ def metrics_metadata(validation: Validation, label: Callable[[str], str]) -> dic
 def release_metadata(
     manifest: BundleManifest, state: str, page: dg.UrlMetadataValue, registered: str | None
 ) -> dict[str, Any]:
-    """What a release is, and where people see it; `registered` is its version in MLflow."""
+    """What a release is, and where people see it; `registered` says what MLflow has of it."""
     return {
         "version": manifest.version,
         "state": state,
