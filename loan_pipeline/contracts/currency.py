@@ -7,10 +7,10 @@ setting. Where a text leaves for people (terminal, web app, Dagster's UI, files 
 
 import re
 
-_CONTRACTS_CURRENCY = "CZK"
-_WORD = re.compile(rf"\b{_CONTRACTS_CURRENCY}\b")
+CONTRACTS_CURRENCY = "CZK"
+_WORD = re.compile(rf"\b{CONTRACTS_CURRENCY}\b")
 
 
 def in_currency(text: str, currency: str) -> str:
     """A label or message of the contract with the bank's own currency; amounts stay as they are."""
-    return text if currency == _CONTRACTS_CURRENCY else _WORD.sub(currency, text)
+    return text if currency == CONTRACTS_CURRENCY else _WORD.sub(currency, text)
