@@ -155,8 +155,7 @@ def follow_to_the_app(office: Office, version: str) -> None:
     office.picture("release")
     office.page.goto(link.get_attribute("href") or "")
     until(lambda: version in _reloaded(office), f"the app to serve {version}")
-    office.page.get_by_text("Jana Nováková").first.scroll_into_view_if_needed()
-    office.picture("model")
+    office.page.get_by_text("Jana Nováková").first.wait_for()
 
 
 def _reloaded(office: Office) -> str:
