@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loan_pipeline.contracts.prediction_log import CREATE_PREDICTION_LOG
+from loan_pipeline.contracts.prediction_log import CREATE_PREDICTION_LOG, PREDICTION_LOG_FILE
 
 
 def prediction_row(**changes: Any) -> dict[str, Any]:
@@ -52,3 +52,10 @@ def recorded_ids(log: Path) -> list[str]:
     with closing(sqlite3.connect(log, timeout=10)) as connection:
         found = connection.execute("SELECT prediction_id FROM predictions ORDER BY id")
         return [row[0] for row in found]
+
+
+def break_log(home: Path) -> None:
+    """Make the prediction log no database; nothing may have it open for writing."""
+    for path in home.glob(f"{PREDICTION_LOG_FILE}*"):
+        path.unlink()  # SQLite would restore the file from its journal
+    (home / PREDICTION_LOG_FILE).write_bytes(b"not a database" * 100)

@@ -7,8 +7,8 @@ from markupsafe import escape
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, REFUSAL_REASONS
 from loan_pipeline.contracts.known_ground import KnownRange
-from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline_tests.helpers.bundles import application_fields, release_bundle
+from loan_pipeline_tests.helpers.prediction_rows import break_log
 
 URL = "/api/v1/predictions"
 ACCOUNT = {"account_id": "1", "amount": "96000", "duration": "24"}
@@ -107,7 +107,7 @@ def test_who_sends_a_letter_is_warned_of_protected_inputs(client):
 def test_a_letter_that_cannot_be_read_now_is_said_to_be_so(app, client, home):
     address = letter_to(client)
     app.extensions["loan_pipeline"].predictions.close()
-    (home / PREDICTION_LOG_FILE).write_bytes(b"not a database" * 100)
+    break_log(home)
     page = client.get(address)
     assert page.status_code == 503
     assert "cannot be read now" in page.text

@@ -12,6 +12,7 @@ from loan_pipeline.contracts.features import feature_set
 from loan_pipeline.contracts.prediction_log import PREDICTION_LOG_FILE
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.bundles import application_fields
+from loan_pipeline_tests.helpers.prediction_rows import break_log
 from webapp.security.secret_key import SecretKeyError, secret_key
 
 URL = "/api/v1/predictions"
@@ -150,9 +151,7 @@ def test_a_history_that_cannot_be_read_is_reported_and_no_crash(released, make_a
     client = app.test_client()
     client.post("/", data=BODY)
     app.extensions["loan_pipeline"].predictions.close()
-    for path in released.glob(f"{PREDICTION_LOG_FILE}*"):
-        path.unlink()  # SQLite would restore the file from its journal
-    (released / PREDICTION_LOG_FILE).write_bytes(b"not a database" * 100)
+    break_log(released)
     page = client.get("/history")
     assert page.status_code == 200
     assert "cannot be read" in page.text
