@@ -16,6 +16,8 @@ SOURCE ?= sample
 RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
+# Tests run side by side, a file at a time, those with servers first; each process takes some 2 GB.
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run up test check check-forge lambda tools bench generate lock system web-assets screenshots clean
 
@@ -29,7 +31,7 @@ up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (W
 	@DAGSTER_PORT=$(DAGSTER_PORT) WEB_PORT=$(WEB_PORT) bash deploy/up.sh
 
 test: $(VENV)/.dev system web-assets tools ## Set up, then run every test, with a real MariaDB, S3 server and browser
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/ruff check .
@@ -39,7 +41,7 @@ check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/cfn-lint deploy/aws/*.yaml
 	@$(BIN)/hadolint deploy/*.Dockerfile
 	@$(MAKE) --no-print-directory check-forge
-	@$(BIN)/python -m pytest -m 'not slow' -q
+	@$(PYTEST) -m 'not slow'
 
 check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, by their own schemas
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -76,7 +78,8 @@ webapp/static/vendor/.installed: package.json package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent vendor && touch $@; \
 	else echo "npm is not installed: the web app works, but without its style sheet. Install Node.js 18 or newer, then: make web-assets"; fi
 
-screenshots: $(VENV)/.dev system web-assets ## The README's pictures, of the models released in LOAN_HOME
+screenshots: $(VENV)/.dev system web-assets ## The pictures of README and docs/operations.md; the models are those released in LOAN_HOME
+	@LOAN_TEST_PICTURES=docs/screenshots $(BIN)/python -m pytest -q loan_pipeline_tests/integration/defs/test_week.py
 	@$(BIN)/python -m loan_pipeline_tests.helpers.screenshots
 
 clean: ## Remove the environment and what npm brought; var/ stays

@@ -39,6 +39,8 @@ from loan_pipeline.lake.feature_tables import (
 )
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import Store
+from loan_pipeline.monitoring.portfolio import running_loans, score_portfolio
+from loan_pipeline.monitoring.portfolio_store import publish_portfolio, summarise
 from loan_pipeline.quality.features import feature_table_checks
 from loan_pipeline.quality.snapshots import snapshot_verdict
 from loan_pipeline.quality.tables import violations
@@ -48,6 +50,7 @@ from loan_pipeline.release.candidate import MetricsRecord
 from loan_pipeline.release.gate import Candidate, released_champion
 from loan_pipeline.release.publish import HoldoutPredictions, publish
 from loan_pipeline.release.verdict import give_verdict
+from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.settings import Settings
 from loan_pipeline.sources.open import open_source
 from loan_pipeline.training.inputs import with_outcome
@@ -100,6 +103,8 @@ def run(home: Path, source: str) -> dict[str, float]:
     for name in FEATURE_SET_NAMES:
         with stages.stage(f"{name}: training to release"):
             _release(settings, store, snapshot, name, loans, accounts)
+    with stages.stage("portfolio"):
+        _portfolio(settings, store, snapshot, loans, accounts)
     return stages.seconds
 
 
@@ -184,6 +189,33 @@ def _release(
             HoldoutPredictions(out_of_time=scores, bank=snapshot.contents),
             minimum_roc_auc=settings.minimum_roc_auc, keep=settings.keep_releases,
         )  # fmt: skip
+
+
+def _portfolio(
+    settings: Settings,
+    store: Store,
+    snapshot: SnapshotManifest,
+    loan_features: FeatureTable,
+    account_features: FeatureTable,
+) -> None:
+    scorer = load_latest(store, "behavioural", settings.home / "cache", allow_pickles=False)
+    with snapshot_tables(store, snapshot) as tables:
+        regions = loan_regions(tables).to_pandas()
+    columns = ["loan_id", "account_id", "date", "amount", "duration", "status"]
+    loans = read_feature_table(store, loan_features, columns).merge(
+        regions, on="loan_id", how="left"
+    )
+    scored = score_portfolio(
+        running_loans(loans, snapshot.as_of),
+        read_feature_table(store, account_features),
+        scorer,
+        settings.loss_given_default,
+    )
+    summary = summarise(
+        scored, snapshot_id=snapshot.snapshot_id, as_of=snapshot.as_of,
+        model_version=scorer.manifest.version, loss_given_default=settings.loss_given_default,
+    )  # fmt: skip
+    publish_portfolio(store, scored, summary)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ WORKDIR /app
 # AWS's authorities for RDS; published without a checksum, so HTTPS alone vouches for them.
 ADD --chmod=444 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/certs/rds-global-bundle.pem
 COPY --from=build /app/venv venv
-COPY deploy/dagster.yaml deploy/ecs-run-launcher.yaml deploy/workspace.yaml deploy/start.sh deploy/retrain_weekly.sh \
+COPY deploy/dagster.yaml deploy/ecs-run-launcher.yaml deploy/workspace.yaml deploy/start.sh \
     deploy/daemon.py deploy/health.py deploy/
 RUN mkdir var && chown 10001:10001 var
 USER 10001:10001

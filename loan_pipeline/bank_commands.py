@@ -1,10 +1,10 @@
 """The commands `loan-pipeline bank …`, for a bank of one's own schema."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from loan_pipeline.json_text import json_text
 from loan_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
     fits = all(table.fits for table in checks)
     if as_json:
         found = {"bank": opened.name, "fits": fits, "tables": [each.as_json() for each in checks]}
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+        click.echo(json_text(found))
     else:
         click.echo(opened.name)
         click.echo("\n".join(_lines(checks)))

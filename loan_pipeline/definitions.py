@@ -1,5 +1,6 @@
 """Dagster's one entry point: everything in `defs/`, with resources made from the settings."""
 
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -8,8 +9,10 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+import loan_pipeline.defs as defs_package
 from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
+from loan_pipeline.defs.columns import columns_in_currency
 from loan_pipeline.defs.keys import release_key
 from loan_pipeline.defs.resources import build_resources
 from loan_pipeline.defs.schedules import build_schedules
@@ -29,7 +32,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         settings: which bank and lake are used, and what a release must satisfy.
         resources: others in place of those that the settings ask for, by name.
     """
-    found = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    found = _found_in_defs()
     kinds = _kinds(settings)
     assets = [one for one in found.assets or () if isinstance(one, _ASSETS)]
     return dg.Definitions(
@@ -54,10 +57,21 @@ def defs() -> dg.Definitions:
     return build_defs(load_settings())
 
 
+def _found_in_defs() -> dg.Definitions:
+    # Not `load_from_defs_folder`: it wants a pyproject.toml above this file, and an installed
+    # package has none.
+    root = Path(defs_package.__path__[0]).parents[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # of what Dagster itself calls there
+        return dg.ComponentTree.from_module(
+            defs_module=defs_package, project_root=root
+        ).build_defs()
+
+
 def _kinds(settings: Settings) -> dict[str, set[str]]:
     """What stands in for the kinds that depend on the settings."""
     return {
-        "database": {"mariadb" if settings.database_url else "duckdb"},
+        "database": {"mariadb" if settings.database_url or settings.rds_instance else "duckdb"},
         "store": {"s3" if urlsplit(settings.lake).scheme == "s3" else "folder"},
         "bundle": {"onnx", "autogluon"} if settings.allow_pickles else {"onnx"},
     }
@@ -69,10 +83,17 @@ def _with_kinds(spec: dg.AssetSpec, kinds: Mapping[str, set[str]]) -> dg.AssetSp
 
 
 def _for_operators(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    """With its owners, the code behind it, and how old it may be."""
+    """With its owners, the code behind it, how old it may be, and amounts in the own currency."""
     fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=settings.fresh_days))
+    metadata = {
+        name: columns_in_currency(value, settings.currency)
+        if isinstance(value, dg.TableSchema)
+        else value
+        for name, value in spec.metadata.items()
+    }
     return spec.replace_attributes(
         owners=[_OWNER],
+        metadata=metadata,
         code_version=code_revision(),
         freshness_policy=fresh if spec.key in _KEPT_FRESH else None,
     )

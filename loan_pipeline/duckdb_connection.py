@@ -51,6 +51,7 @@ def duckdb_connection(
         if threads is not None:
             config["threads"] = threads
         with duckdb.connect(path or ":memory:", read_only=read_only, config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")  # runs show one of their own
             yield connection
 
 
@@ -63,3 +64,17 @@ def ibis_connection(
 
     with duckdb_connection(gigabytes=gigabytes, keeps_order=keeps_order) as connection:
         yield ibis.duckdb.from_connection(connection)
+
+
+def count_keys_out_of_order(key: str, table: str) -> str:
+    """SQL for the number of keys that are empty or not above the one before them.
+
+    Args:
+        key: the column, of the contract.
+        table: its table as SQL names it.
+    """
+    return (
+        f'SELECT COUNT(*) FROM (SELECT "{key}" AS k, LAG("{key}") OVER () AS before, '  # noqa: S608
+        f"ROW_NUMBER() OVER () AS n FROM {table}) "
+        "WHERE k IS NULL OR (n > 1 AND (before IS NULL OR k <= before))"
+    )

@@ -53,7 +53,7 @@ def run_pipeline(settings: Settings, *, source: str, **training: Any) -> RunSumm
     Args:
         settings: the settings.
         source: what to fill the bank with; empty: as it is.
-        training: fields of `defs.predictor.TrainingConfig`.
+        training: fields of `defs.training_config.TrainingConfig`.
 
     Raises:
         RunFailedError: a step failed; the message is the step's own where a user can fix it.

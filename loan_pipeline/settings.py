@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     keep_db_snapshots: int = Field(default=1, ge=0)
     keep_releases: int = Field(default=5, ge=1)
     keep_predictors: int = Field(default=3, ge=1)
+    rolling_cuts: int = Field(default=5, ge=0)
     minimum_roc_auc: float = Field(default=0.6, ge=0.5, le=1)
     allow_pickles: bool = False
     release_approval: Literal["automatic", "manual"] = "automatic"
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: SecretStr | None = Field(
         default=None, validation_alias="mlflow_tracking_uri"
     )
+    web_url: str = "http://127.0.0.1:8000"
 
     web_secret_key: SecretStr | None = None
     web_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()

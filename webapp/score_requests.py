@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flask import g
 
-from loan_pipeline.contracts.currency import in_currency
+from loan_pipeline.contracts.currency import CONTRACTS_CURRENCY, in_currency
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.scoring.requests import APPLICATION_FIELDS, InputRejected, UnknownAccount
 from loan_pipeline.scoring.scorer import Prediction, Row
@@ -131,7 +131,7 @@ def _ship(state: AppState, answers: int) -> None:
 def _in_own_currency(prediction: Prediction) -> Prediction:
     """The prediction with the bank's currency in its words."""
     currency = app_state().settings.currency
-    if not (prediction.referral or prediction.principal_reasons):
+    if currency == CONTRACTS_CURRENCY:
         return prediction
     return replace(
         prediction,

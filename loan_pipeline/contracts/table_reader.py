@@ -48,16 +48,6 @@ class TableReader(RowReader, Protocol):
         """
 
 
-def count_keys_out_of_order(table: Table, sql_name: str) -> str:
-    """DuckDB's SQL for the number of keys that are empty or not above the one before them."""
-    key = f'"{table.primary_key}"'
-    return (  # both names are the contract's
-        f"SELECT COUNT(*) FROM (SELECT {key} AS k, LAG({key}) OVER () AS before, "  # noqa: S608
-        f"ROW_NUMBER() OVER () AS n FROM {sql_name}) "
-        "WHERE k IS NULL OR (n > 1 AND (before IS NULL OR k <= before))"
-    )
-
-
 Reader_co = TypeVar("Reader_co", covariant=True)
 
 

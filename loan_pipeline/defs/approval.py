@@ -5,8 +5,9 @@ from enum import Enum
 import dagster as dg
 from pydantic import Field
 
-from loan_pipeline.defs.keys import STARTED_BY
+from loan_pipeline.defs.keys import STARTED_BY, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import release_metadata
 from loan_pipeline.defs.resources import RegistryResource, ReleasePolicyResource
 from loan_pipeline.release.approval import approve, reject
 
@@ -37,23 +38,51 @@ def decide(
     """Release or reject the candidate, and record who did it and why."""
     store, person = lake.open(), {"by": config.by, "note": config.note}
     if config.decision.value == "approve":
-        released = approve(
+        decided = approve(
             store,
             config.version,
             **person,
             minimum_roc_auc=policy.minimum_roc_auc,
             keep=policy.keep,
         )
-        context.log.info(f"{released.feature_set} {released.version} is the release now")
-        registry.follow(store, released.feature_set)
+        state, registered = "released", registry.follow(store, decided.feature_set)
     else:
-        rejected = reject(store, config.version, **person)
-        context.log.info(f"{rejected.feature_set} {rejected.version} was rejected")
+        decided = reject(store, config.version, **person)
+        state, registered = "rejected", None
+    name = decided.feature_set
+    context.log.info(f"{name} {decided.version} was {state}")
+    event = dg.AssetMaterialization if state == "released" else dg.AssetObservation
+    context.log_event(
+        event(
+            asset_key=release_key(name),
+            description=f"{config.by}: {config.note}",
+            metadata=release_metadata(decided, state, policy.page(name), registered),
+        )
+    )
+
+
+# Launched as it is, it is refused: nobody decides by accident.
+_FORM = {"version": "", "decision": "approve", "by": "", "note": ""}
 
 
 @dg.job(
+    config={"ops": {"decide": {"config": _FORM}}},
     tags={STARTED_BY: "a person", "dagster/max_runtime": "3600"},
-    description="Releases or rejects a candidate that passed the gate and waits for approval.",
+    description="""Releases or rejects a candidate that passed the gate and waits for approval.
+
+Fill in the version, your name and your reasons. The version stands in the metadata of the asset
+`release` of the feature set.
+
+```yaml
+ops:
+  decide:
+    config:
+      version: 20261126T050312000000Z-6d3873d0
+      decision: reject
+      by: Jana Nováková
+      note: Prague is served worse than with the release before.
+```
+""",
 )
 def release_decision() -> None:
     """One step."""

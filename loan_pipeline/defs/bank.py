@@ -6,7 +6,8 @@ from pydantic import Field
 from loan_pipeline.bank.observe import observe
 from loan_pipeline.bank.protocol import Bank
 from loan_pipeline.contracts.tables import TABLES
-from loan_pipeline.defs.raw import BANK, GROUP, POOL, raw_key
+from loan_pipeline.defs.keys import GROUPS
+from loan_pipeline.defs.raw import BANK, POOL, raw_key
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.sources.open import open_source
 
@@ -16,9 +17,9 @@ class FillConfig(dg.Config):
 
     source: str = Field(
         default="",
-        description="sample, sample:scale=2, a folder or .zip of PKDD'99 files, a .sql dump, ctu, "
-        "or env:NAME where the environment variable NAME holds a server's URL. Empty: the bank "
-        "keeps what it holds, and an empty one is filled with the sample bank.",
+        description="sample, sample:scale=2, a folder or .zip of text files, a .sql dump, a SQLite "
+        "file, ctu, or env:NAME where the environment variable NAME holds a server's URL. Empty: "
+        "the bank keeps what it holds, and an empty one is filled with the sample bank.",
     )
 
 
@@ -46,7 +47,7 @@ def fill_where_asked(
     return chosen.name
 
 
-@dg.asset(key=BANK, group_name=GROUP, pool=POOL, kinds={"database"})
+@dg.asset(key=BANK, group_name=GROUPS["bank"], pool=POOL, kinds={"database"})
 def bank_contents(
     context: dg.AssetExecutionContext, config: FillConfig, bank: BankResource
 ) -> dg.MaterializeResult[None]:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FEATURES, FEATURES_BY_NAME, Feature
 from loan_pipeline.contracts.tables import LOAN, TABLES_BY_NAME
 from loan_pipeline.defs.raw import raw_key
@@ -21,6 +22,11 @@ def traced_columns(table: str) -> dg.TableSchema:
     """The same, each description with the raw columns behind it, which takes a moment to find."""
     inputs = column_inputs(table)
     return dg.TableSchema(columns=[_traced(_column(name), inputs[name]) for name in COLUMNS[table]])
+
+
+def columns_in_currency(schema: dg.TableSchema, currency: str) -> dg.TableSchema:
+    """The schema with its descriptions and constraints in the bank's own currency."""
+    return dg.TableSchema(columns=[_in_currency(column, currency) for column in schema.columns])
 
 
 def column_lineage(table: str) -> dg.TableColumnLineage:
@@ -47,6 +53,18 @@ def _traced(column: dg.TableColumn, inputs: Inputs) -> dg.TableColumn:
     names = ", ".join(f"{table}.{name}" for table, name in sorted(inputs))
     text = f"{column.description} Computed from {names}."
     return dg.TableColumn(column.name, column.type, text, column.constraints)
+
+
+def _in_currency(column: dg.TableColumn, currency: str) -> dg.TableColumn:
+    rules = column.constraints
+    return dg.TableColumn(
+        column.name,
+        column.type,
+        in_currency(column.description or "", currency),
+        dg.TableColumnConstraints(
+            rules.nullable, rules.unique, [in_currency(text, currency) for text in rules.other]
+        ),
+    )
 
 
 def _feature(feature: Feature) -> dg.TableColumn:

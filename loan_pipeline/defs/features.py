@@ -10,9 +10,15 @@ from loan_pipeline.contracts.features import FEATURES, Feature
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import FeatureTableVerdict
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.columns import column_lineage, feature_columns, traced_columns
+from loan_pipeline.defs.columns import (
+    column_lineage,
+    columns_in_currency,
+    feature_columns,
+    traced_columns,
+)
+from loan_pipeline.defs.keys import GROUPS
 from loan_pipeline.defs.lake_resource import LakeResource
-from loan_pipeline.defs.resources import FeatureEngineResource
+from loan_pipeline.defs.resources import CurrencyResource, FeatureEngineResource
 from loan_pipeline.features.engine import feature_batches, snapshot_tables
 from loan_pipeline.lake.feature_tables import (
     FeatureTable,
@@ -22,10 +28,9 @@ from loan_pipeline.lake.feature_tables import (
 )
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.snapshot import list_snapshots
-from loan_pipeline.quality.features import feature_table_checks
+from loan_pipeline.quality.features import feature_table_checks, table_rules
 from loan_pipeline.quality.verdicts import require_snapshot_passed, write_table_verdict
 
-GROUP = "features"
 ACCOUNT_FEATURES = tuple(feature for feature in FEATURES if feature.origin == "account")
 
 
@@ -59,23 +64,21 @@ def _feature_table(
     description: str,
 ) -> dg.AssetsDefinition:
     """The asset of one feature table, with its checks."""
-    asset_key, what = dg.AssetKey(name), key.removesuffix("_id")
-    rules = {
-        f"one_row_per_{what}": f"Every {what} known as of the snapshot, each once.",
-        "values": "Nulls, codes and ranges are as the contract says.",
-        "drift": "Each feature against the snapshot before; only a warning.",
-    }
+    asset_key = dg.AssetKey(name)
 
     @dg.asset(
         key=asset_key,
-        group_name=GROUP,
+        group_name=GROUPS["features"],
         kinds={"ibis", "parquet", "store"},
-        check_specs=check_specs(asset_key, rules, warnings=["drift"]),
+        check_specs=check_specs(asset_key, table_rules(key), warnings=["drift"]),
         metadata={"dagster/column_schema": feature_columns(name)},
         description=description,
     )
     def feature_table(
-        snapshot: SnapshotManifest, lake: LakeResource, engine: FeatureEngineResource
+        snapshot: SnapshotManifest,
+        lake: LakeResource,
+        engine: FeatureEngineResource,
+        currency: CurrencyResource,
     ) -> Iterator[dg.MaterializeResult[FeatureTable]]:
         store, master = lake.open(), engine.spark_master or None
         require_snapshot_passed(store, snapshot.snapshot_id)
@@ -105,7 +108,7 @@ def _feature_table(
                 "table_id": table.table_id,
                 "as_of": table.as_of.isoformat(),
                 "key": table.key,
-                "dagster/column_schema": traced_columns(name),
+                "dagster/column_schema": columns_in_currency(traced_columns(name), currency.code),
                 "dagster/column_lineage": column_lineage(name),
             },
             check_results=check_results(asset_key, checks),

@@ -9,10 +9,10 @@ from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import Check, Problem
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
+from loan_pipeline.defs.keys import GROUPS, holdout_key, metrics_key, predictor_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import metrics_metadata
-from loan_pipeline.defs.resources import PortfolioResource, PredictorsResource
+from loan_pipeline.defs.resources import CurrencyResource, PortfolioResource, PredictorsResource
 from loan_pipeline.evaluation.profit import Prices
 from loan_pipeline.evaluation.validation import Validation, validate
 from loan_pipeline.features.engine import snapshot_tables
@@ -33,7 +33,7 @@ _RULES = {
 def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=metrics_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"python"},
         ins={
             "predictor": dg.AssetIn(predictor_key(name)),
@@ -51,6 +51,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
         lake: LakeResource,
         predictors: PredictorsResource,
         portfolio: PortfolioResource,
+        currency: CurrencyResource,
     ) -> Iterator[dg.MaterializeResult[MetricsRecord]]:
         require_of_loans(predictor, loan_features)
         require_holdout_of(holdout, predictor)
@@ -67,6 +68,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
             loans,
             test_from=predictor.test_from,
             prices=Prices(loss_given_default=portfolio.loss_given_default),
+            rolling_cuts=predictors.rolling_cuts,
         )
         record = MetricsRecord.of(validation, predictor, holdout)
         yield dg.MaterializeResult(
@@ -74,7 +76,7 @@ def _metrics(name: FeatureSet) -> dg.AssetsDefinition:
             metadata={
                 "predictor_id": record.predictor_id,
                 "metrics_id": record.metrics_id,
-                **metrics_metadata(validation),
+                **metrics_metadata(validation, currency.label),
             },
             check_results=check_results(metrics_key(name), [_fairness(validation)]),
         )

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.keys import release_key
+from loan_pipeline.defs.keys import GROUPS, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import markdown_table, picture
+from loan_pipeline.defs.resources import CurrencyResource
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.monitoring import plots
@@ -29,10 +30,10 @@ from loan_pipeline.monitoring.rules import DRIFT_RULES, PERFORMANCE_RULES, drift
 from loan_pipeline.monitoring.rules import performance_checks as judge_performance
 from loan_pipeline.release.publish import releases
 
-GROUP = "monitoring"
 REQUESTS, DRIFT, PERFORMANCE = (
-    dg.AssetKey([GROUP, name]) for name in ("requests", "drift", "performance")
+    dg.AssetKey(["monitoring", name]) for name in ("requests", "drift", "performance")
 )
+_GROUP = GROUPS["monitoring"]
 _RELEASES = [release_key(name) for name in FEATURE_SET_NAMES]
 # Reading is all that these do: a store that is away for a moment is asked again.
 _RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
@@ -85,7 +86,7 @@ def _baselines(store: Store, rows: pd.DataFrame) -> dict[str, Baseline]:
 
 
 @dg.asset(
-    key=REQUESTS, group_name=GROUP, deps=_RELEASES, kinds={"pandas", "store"}, retry_policy=_RETRY
+    key=REQUESTS, group_name=_GROUP, deps=_RELEASES, kinds={"pandas", "store"}, retry_policy=_RETRY
 )
 def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[None]:
     """Volumes, the shares refused and referred, and latency of the web apps, by day and by week."""
@@ -112,13 +113,15 @@ def requests(config: PeriodConfig, lake: LakeResource) -> dg.MaterializeResult[N
 
 @dg.asset(
     key=DRIFT,
-    group_name=GROUP,
+    group_name=_GROUP,
     deps=_RELEASES,
     kinds={"pandas", "store"},
     retry_policy=_RETRY,
     check_specs=check_specs(DRIFT, DRIFT_RULES, warnings=tuple(DRIFT_RULES)),
 )
-def drift(config: PeriodConfig, lake: LakeResource) -> Iterator[dg.MaterializeResult[DriftRecord]]:
+def drift(
+    config: PeriodConfig, lake: LakeResource, currency: CurrencyResource
+) -> Iterator[dg.MaterializeResult[DriftRecord]]:
     """The population stability index of the score and of each feature, by day and by week.
 
     Requests are compared with the distributions of the loans that their release learned from.
@@ -144,9 +147,14 @@ def drift(config: PeriodConfig, lake: LakeResource) -> Iterator[dg.MaterializeRe
         figures |= {
             f"{name}_score_index": float(score["index"].iloc[0]),
             f"{name}_largest_feature_index": float(features["index"].max()),
-            f"{name}_last_7_days": picture(name, plots.drift_bars(latest, name)),
-            f"{name}_by_week": picture(name, plots.drift_over_time(weeks, name)),
-            f"{name}_by_day": picture(name, plots.drift_over_time(days, name)),
+            **{
+                f"{name}_{when}": picture(name, currency.label(drawing))
+                for when, drawing in (
+                    ("last_7_days", plots.drift_bars(latest, name)),
+                    ("by_week", plots.drift_over_time(weeks, name)),
+                    ("by_day", plots.drift_over_time(days, name)),
+                )
+            },
         }
     yield dg.MaterializeResult(
         value=record,
@@ -161,7 +169,7 @@ def drift(config: PeriodConfig, lake: LakeResource) -> Iterator[dg.MaterializeRe
 
 @dg.asset(
     key=PERFORMANCE,
-    group_name=GROUP,
+    group_name=_GROUP,
     deps=_RELEASES,
     kinds={"pandas", "store"},
     retry_policy=_RETRY,

@@ -8,10 +8,10 @@ import pandas as pd
 
 from loan_pipeline.contracts.origin import require_same
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.defs.keys import release_key
+from loan_pipeline.defs.keys import GROUPS, release_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.presentation import markdown_table, picture
-from loan_pipeline.defs.resources import PortfolioResource
+from loan_pipeline.defs.resources import CurrencyResource, PortfolioResource
 from loan_pipeline.features.engine import snapshot_tables
 from loan_pipeline.features.subgroups import loan_regions
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
@@ -28,8 +28,7 @@ from loan_pipeline.monitoring.portfolio_store import publish_portfolio, summaris
 from loan_pipeline.quality.verdicts import require_table_passed
 from loan_pipeline.scoring.release import NoRelease, load_latest
 
-GROUP = "portfolio"
-SCORES = dg.AssetKey([GROUP, "scores"])
+SCORES = dg.AssetKey(["portfolio", "scores"])
 _COLUMNS = ["loan_id", "account_id", "date", "amount", "duration", "status"]
 _SHOWN = [
     *("loan_id", "status", "region", "months_left", "exposure_czk"),
@@ -39,7 +38,7 @@ _SHOWN = [
 
 @dg.asset(
     key=SCORES,
-    group_name=GROUP,
+    group_name=GROUPS["portfolio"],
     deps=[release_key("behavioural")],
     kinds={"onnx", "parquet", "store"},
     output_required=False,
@@ -51,6 +50,7 @@ def portfolio_scores(
     account_features: FeatureTable,
     lake: LakeResource,
     portfolio: PortfolioResource,
+    currency: CurrencyResource,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Running loans with what is left of them, probability, expected loss and reasons.
 
@@ -82,6 +82,7 @@ def portfolio_scores(
         scorer,
         portfolio.loss_given_default,
     )
+    scored["reasons"] = scored["reasons"].map(currency.label)
     summary = summarise(
         scored,
         snapshot_id=snapshot.snapshot_id,
@@ -91,7 +92,10 @@ def portfolio_scores(
     )
     publish_portfolio(store, scored, summary)
     whole = summary.all_loans
-    pictures = {f"by_{by}": picture(by, portfolio_bars(totals(scored, by), by)) for by in TOTALS}
+    pictures = {
+        f"by_{by}": picture(by, currency.label(portfolio_bars(totals(scored, by), by)))
+        for by in TOTALS
+    }
     tables = {f"{by}_totals": markdown_table(totals(scored, by)) for by in TOTALS}
     yield dg.MaterializeResult(
         metadata={

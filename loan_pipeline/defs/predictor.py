@@ -1,11 +1,9 @@
 """Per feature set: the predictor for release, and the holdout predictor of its out-of-time test."""
 
 from datetime import date
-from enum import Enum
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.bundle import model_file
@@ -13,9 +11,10 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest, new_predictor_id
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.defs.io_manager import RecordMissing, read_record
-from loan_pipeline.defs.keys import holdout_key, predictor_key, verdict_key
+from loan_pipeline.defs.keys import GROUPS, holdout_key, predictor_key, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import PredictorsResource, ReleasePolicyResource
+from loan_pipeline.defs.training_config import TrainingConfig, as_released
 from loan_pipeline.evaluation.evaluate import split_out_of_time
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
 from loan_pipeline.lake.protocol import Store
@@ -23,54 +22,12 @@ from loan_pipeline.quality.verdicts import require_table_passed
 from loan_pipeline.release.bundle import released_model
 from loan_pipeline.release.candidate import require_of_loans
 from loan_pipeline.release.publish import releases
-from loan_pipeline.training.inputs import TARGETS, with_outcome
+from loan_pipeline.training.inputs import with_outcome
 from loan_pipeline.training.own_recipe import chosen_recipe
 from loan_pipeline.training.predictor import TrainedPredictor
 from loan_pipeline.training.predictor_store import delete_old_predictors, save_predictor
-from loan_pipeline.training.recipes import RECIPE_NAMES, model_kind, require_exportable
+from loan_pipeline.training.recipes import model_kind, require_exportable
 from loan_pipeline.training.train import train_predictor
-
-RecipeChoice = Enum("RecipeChoice", {name: name for name in RECIPE_NAMES})  # type: ignore[misc]
-TargetChoice = Enum("TargetChoice", {name: name for name in TARGETS})  # type: ignore[misc]
-
-
-class TrainingConfig(dg.Config):
-    """How to train; the holdout predictor is trained in the same way."""
-
-    recipe: RecipeChoice = Field(
-        default=RecipeChoice["default"],
-        description="Which models, bagged and averaged how: see docs/recipes.md.",
-    )
-    hyperparameters: dict[str, Any] = Field(
-        default={},
-        description="A recipe of your own in place of `recipe`: AutoGluon's hyperparameters by its "
-        "model keys, see docs/recipes.md. Checked before anything is trained.",
-    )
-    presets: str = Field(default="", description="AutoGluon's preset for a recipe of your own.")
-    time_limit: float = Field(
-        default=0, ge=0, description="Seconds after which AutoGluon stops a training. 0: no limit."
-    )
-    target: TargetChoice = Field(
-        default=TargetChoice["observed"],
-        description="observed: A and C good, B and D bad; finished: A good, B bad.",
-    )
-    seed: int = Field(default=0, description="The same seed and loans give the same predictor.")
-    cost_ratio: float = Field(
-        default=0,
-        ge=0,
-        description="How many times a lost loan costs more than a good applicant turned away; the "
-        "threshold is chosen for it. 0: for balanced accuracy.",
-    )
-    excluded_features: list[str] = Field(
-        default=[],
-        description="Features that the model must not see, beside those of "
-        "LOAN_EXCLUDED_FEATURES; `loan-pipeline features` lists them.",
-    )
-    test_from: str = Field(
-        default="",
-        pattern=r"^(\d{4}-\d{2}-\d{2})?$",
-        description="The first day of the out-of-time test, YYYY-MM-DD. Empty: the newest fifth.",
-    )
 
 
 def _metadata(manifest: PredictorManifest, trained: TrainedPredictor) -> dict[str, Any]:
@@ -103,7 +60,7 @@ def _delete_old(store: Store, name: FeatureSet, current: str, keep: int) -> list
 def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=predictor_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"autogluon", "store"},
         description=f"AutoGluon's predictor on the {name} features, trained on all loans, with the "
         "model that a release of it serves. Kept in the lake under an id, and never changed.",
@@ -117,6 +74,8 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
         policy: ReleasePolicyResource,
     ) -> dg.MaterializeResult[PredictorManifest]:
         store = lake.open()
+        if config.as_released:
+            config = as_released(config, store, name)
         presets, time_limit = config.presets or None, config.time_limit or None
         chosen = chosen_recipe(config.recipe.value, config.hyperparameters, presets, time_limit)
         target = config.target.value
@@ -168,7 +127,7 @@ def _predictor(name: FeatureSet) -> dg.AssetsDefinition:
 def _holdout_predictor(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=holdout_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"autogluon", "store"},
         ins={"predictor": dg.AssetIn(predictor_key(name))},
         description="Trained as the predictor is, on the older loans alone: it makes the "

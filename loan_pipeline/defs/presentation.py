@@ -1,14 +1,14 @@
 """How results look in the UI: pictures, and tables of figures."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from loan_pipeline.contracts.bundle import Metric
+from loan_pipeline.contracts.bundle import BundleManifest, Metric
 from loan_pipeline.evaluation.validation import Validation
 
 
@@ -28,8 +28,13 @@ def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(lines) if len(frame) else "none yet")
 
 
-def metrics_metadata(validation: Validation) -> dict[str, Any]:
-    """Figures with their intervals as a table, single ones for the UI's plots, and pictures."""
+def metrics_metadata(validation: Validation, label: Callable[[str], str]) -> dict[str, Any]:
+    """Figures with their intervals as a table, single ones for the UI's plots, and pictures.
+
+    Args:
+        validation: what to show.
+        label: puts the bank's own currency into a picture.
+    """
     flat = {
         f"{sample}_{name}": metric.value
         for sample, of_sample in validation.metrics.items()
@@ -37,9 +42,25 @@ def metrics_metadata(validation: Validation) -> dict[str, Any]:
         if name in ("roc_auc", "average_precision", "brier", "balanced_accuracy")
     }
     pictures = {
-        Path(name).stem: picture(Path(name).stem, svg) for name, svg in validation.pictures.items()
+        Path(name).stem: picture(Path(name).stem, label(svg))
+        for name, svg in validation.pictures.items()
     }
     return {**flat, "figures": dg.MetadataValue.md(_table(validation.metrics)), **pictures}
+
+
+def release_metadata(
+    manifest: BundleManifest, state: str, page: dg.UrlMetadataValue, registered: str | None
+) -> dict[str, Any]:
+    """What a release is, and where people see it; `registered` says what MLflow has of it."""
+    return {
+        "version": manifest.version,
+        "state": state,
+        "page": page,
+        "predictor_id": manifest.training.predictor_id,
+        "threshold": manifest.threshold,
+        "bytes": sum(file.bytes for file in manifest.files.values()),
+        **({"mlflow": registered} if registered else {}),
+    }
 
 
 def _cell(value: Any) -> str:

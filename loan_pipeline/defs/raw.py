@@ -9,12 +9,12 @@ import dagster as dg
 
 from loan_pipeline.contracts.tables import TABLES, Column, Table
 from loan_pipeline.defs.checks import check_result
+from loan_pipeline.defs.keys import GROUPS
 from loan_pipeline.defs.resources import BankResource
 from loan_pipeline.progress import warn
 from loan_pipeline.quality.snapshots import contract_check
 from loan_pipeline.quality.tables import violations
 
-GROUP = "bank"
 BANK = dg.AssetKey("bank")
 POOL = "bank"  # of the steps that fill or read the whole bank: one at a time
 
@@ -38,7 +38,7 @@ def _column(column: Column) -> dg.TableColumn:
 def _spec(table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         raw_key(table),
-        group_name=GROUP,
+        group_name=GROUPS["bank"],
         deps=[BANK],
         kinds={"database"},
         description=f"{table.meaning.capitalize()}.",

@@ -10,8 +10,16 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import CandidateVerdict
-from loan_pipeline.defs.keys import STARTED_BY, metrics_key, predictor_key, release_key, verdict_key
+from loan_pipeline.defs.keys import (
+    GROUPS,
+    STARTED_BY,
+    metrics_key,
+    predictor_key,
+    release_key,
+    verdict_key,
+)
 from loan_pipeline.defs.lake_resource import LakeResource
+from loan_pipeline.defs.presentation import release_metadata
 from loan_pipeline.defs.resources import (
     PredictorsResource,
     RegistryResource,
@@ -77,7 +85,7 @@ def _hand_over(
 def _release(name: FeatureSet) -> dg.AssetsDefinition:
     @dg.asset(
         key=release_key(name),
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"bundle", "store"},
         ins={
             "predictor": dg.AssetIn(predictor_key(name)),
@@ -133,17 +141,12 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
                 bank=snapshot.contents,
             )
             _hand_over(context, store, Path(folder), manifest, verdict, predictions, policy)
-        registered = registry.follow(store, name)
+        state = "released" if policy.approval == "automatic" else "waits for approval"
         return dg.MaterializeResult(
             value=manifest,
-            metadata={
-                "version": manifest.version,
-                "state": "released" if policy.approval == "automatic" else "waits for approval",
-                "predictor_id": predictor.predictor_id,
-                "threshold": manifest.threshold,
-                "bytes": sum(file.bytes for file in manifest.files.values()),
-                **({"mlflow": registered} if registered else {}),
-            },
+            metadata=release_metadata(
+                manifest, state, policy.page(name), registry.follow(store, name)
+            ),
         )
 
     return release

@@ -5,15 +5,17 @@ a step asks for them.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import dagster as dg
-from dagster_aws.rds import RDSResource
 from pydantic import Field, SecretStr
 
 from loan_pipeline.bank.open import open_bank
 from loan_pipeline.bank.protocol import Bank
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.defs.io_manager import RecordIOManager
@@ -49,6 +51,14 @@ class BankResource(dg.ConfigurableResource[Bank]):
         return RdsExport.from_settings(self.settings, db_snapshot=db_snapshot)
 
 
+class RdsResource(dg.ConfigurableResource[None]):
+    """RDS, with AWS's own variables and files. dagster-aws's takes a second to import."""
+
+    def client(self) -> AbstractContextManager[Any]:
+        """Give boto3's client, closed at the end."""
+        return closing(boto3.client("rds"))
+
+
 class FeatureEngineResource(dg.ConfigurableResource[None]):
     """Where features are computed."""
 
@@ -62,13 +72,16 @@ class FeatureEngineResource(dg.ConfigurableResource[None]):
 
 
 class PredictorsResource(dg.ConfigurableResource[None]):
-    """How predictors are trained and kept: in the lake, with a cache on this machine."""
+    """How predictors are trained, measured and kept: in the lake, with a cache on this machine."""
 
     lake: LakeResource
     cache: str = Field(description="Folder of this machine where predictors are unpacked.")
     keep: int = Field(default=3, ge=1, description="How many predictors of a feature set stay.")
     excluded_features: list[str] = Field(
         default=[], description="Features that no model may see, as LOAN_EXCLUDED_FEATURES says."
+    )
+    rolling_cuts: int = Field(
+        default=5, ge=0, description="Dates of the report's rolling origin, at most; 0: none."
     )
 
     def path(self, manifest: PredictorManifest) -> Path:
@@ -95,6 +108,11 @@ class ReleasePolicyResource(dg.ConfigurableResource[None]):
         pattern="^(automatic|manual)$",
         description="manual: what passed the gate waits for a person to approve it.",
     )
+    web_url: str = Field(default="", description="Address of the web app, for links to its pages.")
+
+    def page(self, name: FeatureSet) -> dg.UrlMetadataValue:
+        """The web app's page about the release of a feature set."""
+        return dg.MetadataValue.url(f"{self.web_url.rstrip('/')}/model#{name}")
 
 
 class RegistryResource(dg.ConfigurableResource[None]):
@@ -118,6 +136,16 @@ class PortfolioResource(dg.ConfigurableResource[None]):
     allow_pickles: bool = Field(default=False, description="Open releases that are no graph.")
 
 
+class CurrencyResource(dg.ConfigurableResource[None]):
+    """The currency that this UI names."""
+
+    code: str = Field(default="CZK", description="ISO code, as LOAN_CURRENCY gives it.")
+
+    def label(self, text: str) -> str:
+        """A text or a drawing with this currency in place of the contracts'."""
+        return in_currency(text, self.code)
+
+
 class AlertsResource(dg.ConfigurableResource[None]):
     """Where alerts go, and what is stale."""
 
@@ -138,19 +166,21 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "bank": BankResource(settings=settings, managed=settings.bank_managed),
         "lake": lake,
-        "rds": RDSResource(),  # with AWS's own variables
+        "rds": RdsResource(),
         "engine": FeatureEngineResource(spark_master=settings.spark_master or ""),
         "predictors": PredictorsResource(
             lake=lake,
             cache=str(settings.models_path),
             keep=settings.keep_predictors,
             excluded_features=list(settings.excluded_features),
+            rolling_cuts=settings.rolling_cuts,
         ),
         "policy": ReleasePolicyResource(
             minimum_roc_auc=settings.minimum_roc_auc,
             keep=settings.keep_releases,
             allow_pickles=settings.allow_pickles,
             approval=settings.release_approval,
+            web_url=settings.web_url,
         ),
         "registry": RegistryResource(settings=settings),
         "portfolio": PortfolioResource(
@@ -158,6 +188,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             loss_given_default=settings.loss_given_default,
             allow_pickles=settings.allow_pickles,
         ),
+        "currency": CurrencyResource(code=settings.currency),
         "alerts": AlertsResource(
             settings=settings, dagster_url=settings.dagster_url, fresh_days=settings.fresh_days
         ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from loan_pipeline.defs.jobs import monitoring, retraining, unattended
+from loan_pipeline.defs.jobs import AS_RELEASED, monitoring, retraining, unattended
 from loan_pipeline.settings import Settings
 
 
@@ -21,6 +21,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             settings.retraining_cron,
             settings,
             "Before the week's first applicants, unless LOAN_RETRAINING_CRON says otherwise.",
+            {"ops": AS_RELEASED},
         ),
         _schedule(
             "monitoring_schedule",
@@ -33,7 +34,12 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(
-    name: str, job: Any, cron: str, settings: Settings, description: str
+    name: str,
+    job: Any,
+    cron: str,
+    settings: Settings,
+    description: str,
+    run_config: dict[str, Any] | None = None,
 ) -> dg.ScheduleDefinition:
     running = dg.DefaultScheduleStatus.RUNNING
     return dg.ScheduleDefinition(
@@ -42,6 +48,7 @@ def _schedule(
         cron_schedule=cron,
         execution_timezone=settings.time_zone,
         tags=unattended(name),
+        run_config=run_config,
         default_status=running if settings.schedules == "on" else dg.DefaultScheduleStatus.STOPPED,
         description=f"{description} LOAN_SCHEDULES=on switches it on from the start.",
     )

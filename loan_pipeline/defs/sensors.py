@@ -1,5 +1,6 @@
 """What Dagster starts by what it sees."""
 
+import inspect
 from collections.abc import Iterator
 
 import dagster as dg
@@ -8,7 +9,7 @@ from loan_pipeline.contracts.features import FEATURE_SET_NAMES
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.defs.alerts import alerts
 from loan_pipeline.defs.io_manager import RecordMissing, read_record
-from loan_pipeline.defs.jobs import adopt_ops, retraining, training, unattended
+from loan_pipeline.defs.jobs import AS_RELEASED, adopt_ops, retraining, training, unattended
 from loan_pipeline.defs.keys import STARTED_BY, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.monitoring import DRIFT, DriftRecord
@@ -27,13 +28,17 @@ _UNDER_WAY = [
 ]
 
 
-@dg.sensor(job=retraining, minimum_interval_seconds=300)
+@dg.sensor(
+    job=retraining,
+    minimum_interval_seconds=300,
+    description="Retrains on another system's RDS export once it is complete in the lake.",
+)
 def exported_by_others(lake: LakeResource) -> Iterator[dg.RunRequest]:
     """Retrains when another system's RDS export is complete in the lake. Off until switched on."""
     for export in foreign_exports(lake.open()):
         yield dg.RunRequest(
             run_key=export.export_id,
-            run_config={"ops": adopt_ops(export.export_id)},
+            run_config={"ops": adopt_ops(export.export_id) | AS_RELEASED},
             tags={STARTED_BY: "exported_by_others"},
         )
 
@@ -78,6 +83,7 @@ def _drifted(store: Store) -> dg.RunRequest | None:
     return dg.RunRequest(
         run_key=f"drift {week} {versions}",
         job_name=retraining.name,
+        run_config={"ops": AS_RELEASED},
         tags=unattended("retraining_needed") | {"loan_pipeline/because": f"drift of {what}"[:200]},
     )
 
@@ -96,6 +102,7 @@ def _unused_snapshot(store: Store) -> dg.RunRequest | None:
     return dg.RunRequest(
         run_key=f"snapshot {latest}",
         job_name=training.name,
+        run_config={"ops": AS_RELEASED},
         tags=unattended("retraining_needed") | {"loan_pipeline/because": f"snapshot {latest}"},
     )
 
@@ -109,9 +116,11 @@ def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             jobs=[retraining, training],
             minimum_interval_seconds=60,
             default_status=on if settings.schedules == "on" else off,
+            description=inspect.getdoc(retraining_needed),
         )(retraining_needed),
         dg.sensor(
             minimum_interval_seconds=60,
             default_status=on if settings.alert_urls else off,
+            description=inspect.getdoc(alerts),
         )(alerts),
     ]

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster_aws.rds import RDSResource
 from pydantic import Field
 
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.defs.checks import check_results, check_specs
+from loan_pipeline.defs.keys import GROUPS
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.raw import BANK, POOL, RAW_KEYS
-from loan_pipeline.defs.resources import BankResource
+from loan_pipeline.defs.resources import BankResource, RdsResource
 from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.feature_tables import delete_feature_tables
 from loan_pipeline.lake.protocol import Store
@@ -22,7 +22,6 @@ from loan_pipeline.lake.snapshot import delete_old_snapshots
 from loan_pipeline.quality.snapshots import CHECKS, snapshot_verdict
 from loan_pipeline.quality.verdicts import write_snapshot_verdict
 
-GROUP = "lake"
 SNAPSHOT = dg.AssetKey("snapshot")
 
 
@@ -56,7 +55,7 @@ def snapshot_metadata(manifest: SnapshotManifest, seconds: float) -> dict[str, A
 
 
 def _export(
-    store: Store, bank: BankResource, rds: RDSResource, config: SnapshotConfig, run_id: str
+    store: Store, bank: BankResource, rds: RdsResource, config: SnapshotConfig, run_id: str
 ) -> SnapshotManifest:
     if config.adopt:
         return adopt_export(store, config.adopt)
@@ -64,13 +63,13 @@ def _export(
     if request is None:
         opened = bank.open()
         return export_direct(opened, store, source=opened.filled_from())
-    with rds.get_rds_client() as client:
+    with rds.client() as client:
         return export_rds(client, store, request, tags={"dagster-run": run_id})
 
 
 @dg.asset(
     key=SNAPSHOT,
-    group_name=GROUP,
+    group_name=GROUPS["lake"],
     pool=POOL,
     deps=[BANK, *RAW_KEYS],
     kinds={"parquet", "store"},
@@ -81,7 +80,7 @@ def snapshot(
     config: SnapshotConfig,
     bank: BankResource,
     lake: LakeResource,
-    rds: RDSResource,
+    rds: RdsResource,
 ) -> Iterator[dg.MaterializeResult[SnapshotManifest]]:
     """One consistent copy of the eight tables; all later stages read this and nothing else.
 

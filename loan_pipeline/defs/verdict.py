@@ -10,7 +10,7 @@ from loan_pipeline.contracts.predictor import PredictorManifest
 from loan_pipeline.contracts.snapshot import SnapshotManifest
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.defs.checks import check_results, check_specs
-from loan_pipeline.defs.keys import metrics_key, predictor_key, verdict_key
+from loan_pipeline.defs.keys import GROUPS, metrics_key, predictor_key, verdict_key
 from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.resources import PredictorsResource, ReleasePolicyResource
 from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
@@ -31,7 +31,7 @@ def _verdict(name: FeatureSet) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        group_name=name,
+        group_name=GROUPS[name],
         kinds={"python"},
         ins={
             "predictor": dg.AssetIn(predictor_key(name)),

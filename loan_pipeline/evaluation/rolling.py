@@ -30,8 +30,7 @@ from loan_pipeline.training.recipes import Recipe
 _FEWEST_IN_TEST = 5
 _DRAWS = 1000
 
-# The validation report's part costs at most this many trainings on at most this many loans.
-_REPORT_CUTS = 5
+# The validation report's trainings take at most this many loans.
 _REPORT_LOANS = 4_000
 
 
@@ -108,12 +107,13 @@ def rolling_origin_for_report(
     chosen: Recipe,
     target: Target,
     excluded: Collection[str] = (),
+    most_cuts: int = 5,
     seed: int = 0,
 ) -> dict[str, Any] | None:
     """The same at a bounded cost, for the validation report; None where the loans allow no cut.
 
-    At most five cuts, half a year or more apart, of at most 4,000 loans drawn at random, and
-    each bag trained once.
+    At most `most_cuts` cuts, half a year or more apart, of at most 4,000 loans drawn at random,
+    and each bag trained once.
     """
     if len(loans) > _REPORT_LOANS:
         loans = loans.sample(_REPORT_LOANS, random_state=seed)
@@ -123,7 +123,7 @@ def rolling_origin_for_report(
             cuts = cut_dates(known, months)
         except UnsuitableLoans:
             return None
-        if len(cuts) <= _REPORT_CUTS:
+        if len(cuts) <= most_cuts:
             break
     else:
         return None

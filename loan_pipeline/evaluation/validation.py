@@ -65,6 +65,7 @@ def validate(
     *,
     test_from: date | None = None,
     prices: Prices = DEFAULT_PRICES,
+    rolling_cuts: int = 5,
 ) -> Validation:
     """Measure a candidate.
 
@@ -75,6 +76,8 @@ def validate(
             the subgroups where there is one.
         test_from: the first day of the out-of-time test, as it was given to the split.
         prices: for the profit curve.
+        rolling_cuts: dates of the rolling origin, at most; each costs a training, two where the
+            predictor sees protected features. 0 leaves the rolling origin out.
 
     Raises:
         UnsuitableLoans: too few loans for a test.
@@ -123,8 +126,8 @@ def validate(
                 for label, scored in baselines.items()
             },
             "leaderboard": leaderboard(holdout, newer),
-            "rolling_origin": _rolling_origin(trained, loans),
-            "rolling_origin_without_protected": _without_protected(trained, loans),
+            "rolling_origin": _rolling_origin(trained, loans, rolling_cuts),
+            "rolling_origin_without_protected": _without_protected(trained, loans, rolling_cuts),
             "referred": _referred(holdout, older, newer),
             "profit": profit,
             "excluded_features": list(trained.facts.excluded),
@@ -139,7 +142,7 @@ def validate(
 
 
 def _rolling_origin(
-    trained: TrainedPredictor, loans: pd.DataFrame, left_out: Collection[str] = ()
+    trained: TrainedPredictor, loans: pd.DataFrame, cuts: int, left_out: Collection[str] = ()
 ) -> dict[str, Any] | None:
     """How the recipe ranks later loans, `left_out` features left out beside the predictor's own."""
     return rolling_origin_for_report(
@@ -148,14 +151,17 @@ def _rolling_origin(
         chosen=trained.recipe,
         target=trained.facts.target,
         excluded={*trained.facts.excluded, *left_out},
+        most_cuts=cuts,
         seed=trained.facts.seed,
     )
 
 
-def _without_protected(trained: TrainedPredictor, loans: pd.DataFrame) -> dict[str, Any] | None:
+def _without_protected(
+    trained: TrainedPredictor, loans: pd.DataFrame, cuts: int
+) -> dict[str, Any] | None:
     """What the model would be worth without protected features; None where it has none."""
     protected = [feature.name for feature in trained.features if feature.protected]
-    found = _rolling_origin(trained, loans, protected) if protected else None
+    found = _rolling_origin(trained, loans, cuts, protected) if protected else None
     if found is None:
         return None
     kept = {name: found[name] for name in ("roc_auc", "average_precision", "intervals")}

@@ -1,12 +1,14 @@
 """The pictures of monitoring, as SVG. Figures come from the modules beside this one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from loan_pipeline.contracts.features import FEATURES_BY_NAME
-from loan_pipeline.evaluation.svg import BAD, GOOD, INK, OTHER, picture
+from loan_pipeline.evaluation.svg import BAD, GOOD, INK, OTHER, Drawing, picture
 from loan_pipeline.monitoring.drift import SCORE
 from loan_pipeline.quality.stability import ACT, WATCH
 
@@ -19,37 +21,23 @@ _LEVELS = {"act": BAD, "watch": "#e69f00", "stable": GOOD, "too few": "#999999"}
 
 def volumes(figures: pd.DataFrame) -> str:
     """Answers by period, and those of them that were refused or referred to a person."""
-    with picture(width=7.0, height=3.2) as (axes, drawing):
-        for (name, part), colour in zip(
-            figures.groupby("feature_set"), (GOOD, OTHER), strict=False
-        ):
-            axes.plot(part["period"], part["answers"], "o-", ms=3, c=colour, label=f"{name}")
-            referred = part["answers"] * part["share_referred"]
-            axes.plot(
-                part["period"], referred, "x", ms=4, c=colour, alpha=0.7, label=f"{name}, referred"
-            )
-            refused = part["answers"] * part["share_refused"]
-            axes.plot(
-                part["period"], refused, "o:", ms=3, c=colour, alpha=0.7, label=f"{name}, refused"
-            )
-        axes.set(ylabel="answers")
-        axes.set_ylim(bottom=0)
-        _dates(axes, figures)
-        _legend(axes, figures)
+    with _over_time(figures, "answers") as (axes, drawing):
+        for name, part, colour in _by_set(figures):
+            day, answers = part["period"], part["answers"]
+            referred, refused = (answers * part[f"share_{one}"] for one in ("referred", "refused"))
+            axes.plot(day, answers, "o-", ms=3, c=colour, label=name)
+            axes.plot(day, referred, "x", ms=4, c=colour, alpha=0.7, label=f"{name}, referred")
+            axes.plot(day, refused, "o:", ms=3, c=colour, alpha=0.7, label=f"{name}, refused")
     return drawing()
 
 
 def latency(figures: pd.DataFrame) -> str:
     """How long requests for one answer took, by period."""
     measured = figures[figures["p50_ms"].notna()]
-    with picture(width=7.0, height=3.2) as (axes, drawing):
+    with _over_time(measured, "milliseconds") as (axes, drawing):
         worst = measured.groupby("period")[["p50_ms", "p95_ms", "p99_ms"]].max()
         for name, colour in (("p50_ms", GOOD), ("p95_ms", OTHER), ("p99_ms", BAD)):
             axes.plot(worst.index, worst[name], "o-", ms=3, c=colour, label=name[:3])
-        axes.set(ylabel="milliseconds")
-        axes.set_ylim(bottom=0)
-        _dates(axes, measured)
-        _legend(axes, measured)
     return drawing()
 
 
@@ -62,7 +50,7 @@ def drift_over_time(drift: pd.DataFrame, name: str) -> str:
     """
     part = drift[(drift["feature_set"] == name) & (drift["level"] != "too few")]
     by_period = part.groupby(["period", "name"])["index"].max().unstack("name")
-    with picture(width=7.0, height=3.6) as (axes, drawing):
+    with _over_time(part, "population stability index") as (axes, drawing):
         moved = by_period.drop(columns=SCORE, errors="ignore")
         largest = moved.iloc[-1:].max().sort_values(ascending=False).index[:4]
         colours = (OTHER, "#cc79a7", "#56b4e9", "#e69f00")
@@ -73,10 +61,6 @@ def drift_over_time(drift: pd.DataFrame, name: str) -> str:
         if SCORE in by_period:
             axes.plot(by_period.index, by_period[SCORE], "o-", ms=4, lw=2, c=INK, label="score")
         _limits(axes)
-        axes.set(ylabel="population stability index")
-        axes.set_ylim(bottom=0)
-        _dates(axes, part)
-        _legend(axes, part)
     return drawing()
 
 
@@ -104,19 +88,11 @@ def drift_bars(latest: pd.DataFrame, name: str) -> str:
 
 def expected_over_time(expected: pd.DataFrame) -> str:
     """The share of loans expected not to be paid off, by period."""
-    with picture(width=7.0, height=3.2) as (axes, drawing):
-        for (name, part), colour in zip(
-            expected.groupby("feature_set"), (GOOD, OTHER), strict=False
-        ):
-            axes.plot(
-                part["period"], part["share_not_paid_off"], "o-", ms=3, c=colour, label=f"{name}"
-            )
-            accepted = part["share_not_paid_off_accepted"]
-            axes.plot(part["period"], accepted, "o:", ms=3, c=colour, label=f"{name}, accepted")
-        axes.set(ylabel="expected share not paid off")
-        axes.set_ylim(bottom=0)
-        _dates(axes, expected)
-        _legend(axes, expected)
+    with _over_time(expected, "expected share not paid off") as (axes, drawing):
+        for name, part, colour in _by_set(expected):
+            day, accepted = part["period"], part["share_not_paid_off_accepted"]
+            axes.plot(day, part["share_not_paid_off"], "o-", ms=3, c=colour, label=name)
+            axes.plot(day, accepted, "o:", ms=3, c=colour, label=f"{name}, accepted")
     return drawing()
 
 
@@ -150,6 +126,23 @@ def portfolio_bars(totals: pd.DataFrame, by: str) -> str:
         axes.margins(x=0.12)
         axes.set(xlabel="expected loss, thousand CZK; share of the exposure beside it", ylabel=by)
     return drawing()
+
+
+@contextmanager
+def _over_time(figures: pd.DataFrame, what: str) -> "Iterator[tuple[Axes, Drawing]]":
+    """A picture with days to the right and amounts of `what` from 0 upwards."""
+    with picture(width=7.0, height=3.2) as (axes, drawing):
+        yield axes, drawing
+        axes.set(ylabel=what)
+        axes.set_ylim(bottom=0)
+        _dates(axes, figures)
+        _legend(axes, figures)
+
+
+def _by_set(figures: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str]]:
+    """Each feature set's name, figures and colour."""
+    for (name, part), colour in zip(figures.groupby("feature_set"), (GOOD, OTHER), strict=False):
+        yield str(name), part, colour
 
 
 def _limits(axes: "Axes", *, vertical: bool = False) -> None:

@@ -16,6 +16,16 @@ from loan_pipeline.quality.stability import ACT, Numbers, distribution, stabilit
 DRIFT_WARNING = ACT
 
 
+def table_rules(key: str) -> dict[str, str]:
+    """The rules about the feature table with this key, by name."""
+    what = key.removesuffix("_id")
+    return {
+        f"one_row_per_{what}": f"Every {what} known as of the snapshot, each once.",
+        "values": "Nulls, codes and ranges are as the contract says.",
+        "drift": "Each feature against the snapshot before; only a warning.",
+    }
+
+
 def feature_table_checks(
     frame: pd.DataFrame,
     key: str,
@@ -23,7 +33,7 @@ def feature_table_checks(
     expected_rows: int,
     previous: pd.DataFrame | None,
 ) -> tuple[Check, ...]:
-    """Every rule about a feature table: `one_row_per_…`, `values`, and the warning `drift`.
+    """Evaluate every rule about a feature table.
 
     Args:
         frame: the table.

@@ -14,10 +14,9 @@ import pyarrow as pa
 
 from loan_pipeline.code_revision import code_revision
 from loan_pipeline.contracts.snapshot import SnapshotManifest
-from loan_pipeline.contracts.table_reader import count_keys_out_of_order
 from loan_pipeline.contracts.tables import TRANS, Table
 from loan_pipeline.contracts.verdict import Check, Problem, SnapshotVerdict
-from loan_pipeline.duckdb_connection import ibis_connection
+from loan_pipeline.duckdb_connection import count_keys_out_of_order, ibis_connection
 from loan_pipeline.lake.protocol import Store
 from loan_pipeline.lake.reader import open_snapshot, quoted
 from loan_pipeline.lake.snapshot import folder_of, list_snapshots
@@ -190,7 +189,7 @@ class SnapshotReader:
 
     def keys_are_unique(self, table: Table) -> bool:
         """Keys that ascend in whatever order the rows are read are unique; it takes no memory."""
-        [(others,)] = self.rows(count_keys_out_of_order(table, self.sql_name(table)))
+        [(others,)] = self.rows(count_keys_out_of_order(table.primary_key, self.sql_name(table)))
         return int(others) == 0
 
     def columns(self, table: Table) -> Mapping[str, str]:

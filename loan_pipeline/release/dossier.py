@@ -17,6 +17,7 @@ from loan_pipeline.contracts.bundle import (
     Metric,
     release_key,
 )
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FEATURES_BY_NAME
 from loan_pipeline.contracts.verdict import CandidateVerdict
 from loan_pipeline.lake.protocol import Store, StoreKeyMissing
@@ -42,8 +43,8 @@ _LIMITS = (
 )
 
 
-def dossier(store: Store, version: str) -> str:
-    """The dossier of a kept release.
+def dossier(store: Store, version: str, currency: str) -> str:
+    """The dossier of a kept release, its amounts labelled in `currency`.
 
     Raises:
         ReleaseRefused: the release is not kept, or the audit trail cannot be read.
@@ -57,10 +58,10 @@ def dossier(store: Store, version: str) -> str:
         ("How good it is", _figures(manifest, report)),
         ("The gate's verdict", _verdict(store, manifest)),
         ("Fairness", _fairness(report)),
-        ("Features", _features(manifest)),
+        ("Features", in_currency(_features(manifest), currency)),
         ("Limits", _list(_LIMITS)),
         ("Approvals and what happened since", _trail(history(store, [name], version))),
-        ("Pictures", _pictures(store, manifest)),
+        ("Pictures", _pictures(store, manifest, currency)),
         ("Files and their hashes", _files(manifest)),
     )
     title = f"Dossier of the {name} release {version}"
@@ -177,14 +178,15 @@ def _trail(events: Sequence[AuditEvent]) -> str:
     return _table(("UTC", "event", "by", "why", "run"), rows)
 
 
-def _pictures(store: Store, manifest: BundleManifest) -> str:
+def _pictures(store: Store, manifest: BundleManifest, currency: str) -> str:
     parts = []
     for file in sorted(manifest.files):
         if file.endswith(".svg"):
             data = store.read(release_key(manifest.feature_set, manifest.version, file))
+            svg = in_currency(data.decode(), currency)
             name = escape(file.removesuffix(".svg").replace("_", " "))
             # As an image a drawing runs nothing, whatever it holds.
-            source = f"data:image/svg+xml;base64,{b64encode(data).decode()}"
+            source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
             parts.append(
                 f"<figure><img src='{source}' alt='{name}'><figcaption>{name}</figcaption></figure>"
             )

@@ -32,7 +32,10 @@ from loan_pipeline.contracts.verdict import CandidateVerdict, Check
 
 MODEL_FILE = model_file(ONNX)
 ACCOUNTS = (1, 2, 1787)
-PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><path d="M0 9L9 0"/></svg>'
+PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><path d="M0 9L9 0"/>'
+    "<text>million CZK</text></svg>"
+)
 
 
 def typical_values(name: FeatureSet, excluded: Collection[str] = ()) -> list[float | None]:

@@ -108,8 +108,8 @@ def without(read: Template, types: set[str]) -> Template:
 
     kept = {name: body for name, body in read["Resources"].items() if name not in gone}
     for body in kept.values():
-        if body.get("DependsOn") in gone:
-            del body["DependsOn"]
+        left = [name for name in as_list(body.pop("DependsOn", [])) if name not in gone]
+        body |= {"DependsOn": left} if left else {}
     placed: Template = place({**read, "Resources": kept})
     return placed
 

@@ -103,7 +103,7 @@ def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
-    sample = "sample:scale=1,seed=1"
+    sample = "sample:scale=0.5,seed=1"
     source_url = shell._environment["BANK_SOURCE"]
     fill = (
         "from loan_pipeline.bank.open import open_bank; "

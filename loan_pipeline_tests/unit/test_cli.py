@@ -37,6 +37,13 @@ def test_scoring_without_a_release_says_what_to_run() -> None:
     assert "Traceback" not in answer.output
 
 
+def test_the_catalogue_names_the_banks_currency(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOAN_CURRENCY", "EUR")
+    printed = CliRunner().invoke(main, ["features"]).output
+    assert "| EUR |" in printed
+    assert "CZK" not in printed
+
+
 def test_a_missing_folder_is_one_clear_message(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     answer = CliRunner().invoke(main, ["backtest", "--source", str(missing)])

@@ -43,6 +43,12 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
+def test_duckdb_draws_no_progress_bar_into_the_log_of_a_run(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    assert setting(connection, "enable_progress_bar") == "False"
+
+
 @pytest.mark.parametrize(
     ("keys", "plain"),
     [

@@ -15,6 +15,7 @@ CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "webapp").rglob("*.py")])
 LAYERS = [
     "cli",
     "bank_commands",
+    "release_commands",
     "run",
     "definitions",
     "defs",
@@ -33,6 +34,7 @@ LAYERS = [
     "scoring",
     "contracts",
     "terminal",
+    "json_text",
     "duckdb_connection",
     "instance",
     "settings",

@@ -124,7 +124,7 @@ def test_other_terms_change_the_answer_in_place(visit):
         shown = page.url
         page.get_by_label("Duration of the loan").fill("60")
         expect(page.locator(".kicker")).to_contain_text("over 60 months, 1,600 CZK a month")
-        page.get_by_label("Duration of the loan").fill("121")
+        page.get_by_label("Duration of the loan").fill("601")
         page.get_by_label("Amount of the loan").fill("999999")
         expect(page.locator(".kicker")).to_contain_text("60 months")
         expect(page.locator(".live-problem")).to_contain_text("must be between 1 and 600")
@@ -134,7 +134,7 @@ def test_other_terms_change_the_answer_in_place(visit):
 
 def test_a_field_at_fault_is_named_and_can_be_corrected(visit):
     with visit() as page:
-        ask_by_account(page, account="99", amount="5")
+        ask_by_account(page, account="99", amount="0.5")
         expect(page.get_by_role("alert")).to_contain_text("One field needs another look")
         expect(page.get_by_label("Amount of the loan")).to_have_attribute("aria-invalid", "true")
         page.get_by_label("Amount of the loan").fill("96000")

@@ -150,6 +150,8 @@ def test_a_history_that_cannot_be_read_is_reported_and_no_crash(released, make_a
     client = app.test_client()
     client.post("/", data=BODY)
     app.extensions["loan_pipeline"].predictions.close()
+    for path in released.glob(f"{PREDICTION_LOG_FILE}*"):
+        path.unlink()  # SQLite would restore the file from its journal
     (released / PREDICTION_LOG_FILE).write_bytes(b"not a database" * 100)
     page = client.get("/history")
     assert page.status_code == 200

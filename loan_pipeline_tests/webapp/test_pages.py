@@ -51,10 +51,13 @@ def test_amounts_are_labelled_in_the_banks_currency(released, make_app):
     client = make_app(released, currency="EUR").test_client()
     pages = [client.post("/", data=ACCOUNT)]
     pages += [client.get(path) for path in ("/", "/application", "/model", "/history")]
+    pages += [client.get("/api/v1/openapi.json")]
+    pages += [client.get("/model/behavioural/pictures/calibration.svg")]
     for page in pages:
         assert "CZK" not in page.text, page.request.path
     assert "96,000 EUR over 24 months" in text_of(pages[0])
-    assert "Unit: EUR." in client.get("/api/v1/openapi.json").text
+    assert "Unit: EUR." in pages[-2].text
+    assert "million EUR" in pages[-1].text
 
 
 def test_page_and_api_answer_alike(client):

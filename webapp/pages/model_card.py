@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, Response, abort, render_template, send_from_directory
+from flask import Blueprint, Response, abort, render_template, send_file, send_from_directory
 
 from loan_pipeline.contracts.bundle import (
     APPROVAL_FILE,
@@ -14,6 +15,7 @@ from loan_pipeline.contracts.bundle import (
     Metric,
     release_key,
 )
+from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.fairness import LOWEST_SELECTION_RATIO
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES, FeatureSet
 from loan_pipeline.lake.protocol import StoreError
@@ -116,7 +118,8 @@ def picture(feature_set: str, name: str) -> Response:
     bundle = _scorer(feature_set).bundle
     if name not in bundle.pictures:
         abort(404, "The model has no such picture.")
-    response = send_from_directory(bundle.folder.absolute(), name, mimetype="image/svg+xml")
+    svg = in_currency((bundle.folder / name).read_text(), app_state().settings.currency)
+    response = send_file(BytesIO(svg.encode()), mimetype="image/svg+xml")
     response.headers["Content-Security-Policy"] = _PICTURE_POLICY
     return response
 

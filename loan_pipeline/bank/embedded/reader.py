@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from loan_pipeline.bank.arrow import arrow_schema
 from loan_pipeline.bank.errors import BankError
-from loan_pipeline.contracts.table_reader import count_keys_out_of_order
 from loan_pipeline.contracts.tables import Table
+from loan_pipeline.duckdb_connection import count_keys_out_of_order
 
 _BATCH_ROWS = 100_000
 
@@ -53,7 +53,7 @@ class EmbeddedReader:
 
     def keys_are_unique(self, table: Table) -> bool:
         """Keys that ascend in whatever order the rows are read are unique; it takes no memory."""
-        [(others,)] = self.rows(count_keys_out_of_order(table, self.sql_name(table)))
+        [(others,)] = self.rows(count_keys_out_of_order(table.primary_key, self.sql_name(table)))
         return int(others) == 0
 
     def columns(self, table: Table) -> Mapping[str, str]:

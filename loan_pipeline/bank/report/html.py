@@ -3,15 +3,13 @@
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from typing import TYPE_CHECKING
 
 from loan_pipeline.bank.report.aggregates import AMOUNT_BIN_CZK, Exploration
-from loan_pipeline.contracts.currency import in_currency
 from loan_pipeline.contracts.tables import LOAN_STATUSES, TRANSACTION_TYPES
+
+if TYPE_CHECKING:  # loaded when something is drawn: it takes half a second
+    from matplotlib.axes import Axes
 
 # Good outcomes blue, bad ones orange, finished dark, running light: apart also without colour.
 _STATUS = {
@@ -22,7 +20,6 @@ _STATUS = {
 }
 _TYPE_COLOURS = dict(zip(TRANSACTION_TYPES, ("#1f5fa8", "#c2500a", "#6b6b6b"), strict=True))
 _TYPE_NAMES = {"PRIJEM": "credit", "VYDAJ": "debit", "VYBER": "cash debit"}
-_THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
@@ -48,14 +45,14 @@ def plots(exploration: Exploration) -> dict[str, str]:
     return {title: _svg(title, drawing, exploration) for title, drawing in draw.items()}
 
 
-def render(exploration: Exploration, *, currency: str = "CZK") -> str:
-    """The whole report as HTML, amounts labelled in `currency`."""
+def render(exploration: Exploration) -> str:
+    """The whole report as HTML."""
     figures = "".join(
         f"<h2>{html.escape(title)}</h2><figure>{svg}</figure>"
         for title, svg in plots(exploration).items()
     )
     filled = f", filled from {exploration.source}" if exploration.source else ""
-    page = (
+    return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>What the bank holds</title><style>{_STYLE}</style></head><body>"
@@ -63,10 +60,12 @@ def render(exploration: Exploration, *, currency: str = "CZK") -> str:
         f"<h2>Tables</h2>{_tables(exploration)}<h2>Loans</h2>{_loans(exploration)}{figures}"
         f"<h2>Codes</h2>{_codes(exploration)}<h2>Columns</h2>{_columns(exploration)}</body></html>\n"
     )
-    return in_currency(page, currency)
 
 
-def _svg(title: str, draw: Callable[[Axes, Exploration], None], exploration: Exploration) -> str:
+def _svg(title: str, draw: "Callable[[Axes, Exploration], None]", exploration: Exploration) -> str:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     # A salt of its own keeps the ids of several pictures on one page apart, and repeatable.
     with rc_context({"svg.hashsalt": title, "svg.fonttype": "none", "font.size": 10}):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -80,19 +79,27 @@ def _svg(title: str, draw: Callable[[Axes, Exploration], None], exploration: Exp
     return label + svg[svg.index("<svg") + 4 :]
 
 
-def _draw_amounts(axes: Axes, exploration: Exploration) -> None:
+def _thousands(value: float, _position: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _draw_amounts(axes: "Axes", exploration: Exploration) -> None:
     _stack(axes, exploration.loan_amounts, AMOUNT_BIN_CZK)
     axes.set_xlabel(f"amount, CZK, in steps of {AMOUNT_BIN_CZK:,}")
-    axes.xaxis.set_major_formatter(_THOUSANDS)
+    axes.xaxis.set_major_formatter(_thousands)
 
 
-def _draw_years(axes: Axes, exploration: Exploration) -> None:
+def _draw_years(axes: "Axes", exploration: Exploration) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     _stack(axes, exploration.loans_by_year, 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _stack(axes: Axes, counts: Mapping[str, Mapping[int, int]], step: int) -> None:
+def _stack(axes: "Axes", counts: Mapping[str, Mapping[int, int]], step: int) -> None:
     """Loans by bin, one status on top of the other."""
+    from matplotlib.ticker import MaxNLocator
+
     bins = sorted({lower for by_bin in counts.values() for lower in by_bin})
     offset = step / 2 if step > 1 else 0
     below = [0] * len(bins)
@@ -106,7 +113,7 @@ def _stack(axes: Axes, counts: Mapping[str, Mapping[int, int]], step: int) -> No
     axes.legend(frameon=False)
 
 
-def _draw_months(axes: Axes, exploration: Exploration) -> None:
+def _draw_months(axes: "Axes", exploration: Exploration) -> None:
     for kind, colour in _TYPE_COLOURS.items():
         points = [(month.month, month.transactions) for month in exploration.months
                   if month.type == kind]  # fmt: skip
@@ -115,15 +122,15 @@ def _draw_months(axes: Axes, exploration: Exploration) -> None:
             axes.plot(months, counts, color=colour, label=_TYPE_NAMES[kind])
     axes.set_ylabel("transactions")
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(_THOUSANDS)
+    axes.yaxis.set_major_formatter(_thousands)
     axes.legend(frameon=False)
 
 
-def _draw_cards(axes: Axes, exploration: Exploration) -> None:
+def _draw_cards(axes: "Axes", exploration: Exploration) -> None:
     _bars(axes, exploration.codes["card.type"].items(), "cards", "{:,.0f}")
 
 
-def _draw_missing(axes: Axes, exploration: Exploration) -> None:
+def _draw_missing(axes: "Axes", exploration: Exploration) -> None:
     shares = [
         (f"{table.name}.{column.name}", 100 * column.missing / table.rows)
         for table in exploration.tables
@@ -133,7 +140,7 @@ def _draw_missing(axes: Axes, exploration: Exploration) -> None:
     _bars(axes, shares, "rows without a value, %", "{:.1f} %")
 
 
-def _bars(axes: Axes, values: Iterable[tuple[str, float]], label: str, form: str) -> None:
+def _bars(axes: "Axes", values: Iterable[tuple[str, float]], label: str, form: str) -> None:
     """Horizontal bars, the largest on top, each with its figure."""
     ordered = sorted(values, key=lambda pair: pair[1])
     if ordered:
@@ -145,7 +152,7 @@ def _bars(axes: Axes, values: Iterable[tuple[str, float]], label: str, form: str
         axes.text(0.5, 0.5, "none", ha="center", transform=axes.transAxes)
         axes.set_yticks([])
     axes.set_xlabel(label)
-    axes.xaxis.set_major_formatter(_THOUSANDS)
+    axes.xaxis.set_major_formatter(_thousands)
 
 
 def _tables(exploration: Exploration) -> str:

@@ -90,7 +90,7 @@ def export_rds(
     cancelled (by any exception that is no `Exception`), its export task is cancelled as well.
 
     Args:
-        client: boto3's RDS client; dagster-aws's `RDSResource` gives one in a `with`.
+        client: boto3's RDS client.
         store: where to, on S3; RDS writes below the store's `snapshots/`.
         request: what to export.
         tags: further tags for a DB snapshot made here, such as the run's id.

@@ -97,11 +97,12 @@ def settings_of_the_page(server: MariaDBServer) -> dict[str, str]:
 def test_the_page_leads_from_a_foreign_schema_to_a_release(
     mariadb_server: MariaDBServer, tmp_path: Path
 ) -> None:
-    foreign_bank(mariadb_server, "sample:scale=1,seed=2")
+    foreign_bank(mariadb_server, "sample:scale=0.5,seed=2")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("LOAN_")},
         **settings_of_the_page(mariadb_server),
         "LOAN_ENV_FILE": "",
+        "LOAN_ROLLING_CUTS": "0",
         "LOAN_HOME": str(tmp_path / "home"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }

@@ -112,6 +112,7 @@ def test_drift_asks_for_one_retraining_and_says_why(office: Office) -> None:
     office.drifted(behavioural=["amount", "score"])
     (request,) = requests_of(office.tick("retraining_needed"))
     assert request.job_name == "retraining"
+    assert request.run_config["ops"]["behavioural__predictor"]["config"] == {"as_released": True}
     assert BEHAVIOURAL in str(request.run_key)
     assert request.tags["loan_pipeline/started_by"] == "retraining_needed"
     assert request.tags["loan_pipeline/because"] == "drift of behavioural: amount, score"

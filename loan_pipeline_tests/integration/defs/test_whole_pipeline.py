@@ -120,16 +120,6 @@ def test_the_command_line_scores_with_the_release(settings: Settings, summary: R
     assert answer["reasons"]
 
 
-def test_a_later_run_keeps_the_bank_and_releases_anew(
-    settings: Settings, summary: RunSummary
-) -> None:
-    again = _run(settings)
-    assert again.releases["behavioural"].version > summary.releases["behavioural"].version
-    assert again.releases["behavioural"].training.n_train == (
-        summary.releases["behavioural"].training.n_train
-    )
-
-
 def test_a_candidate_that_fails_the_gate_leaves_the_release_in_place(
     settings: Settings, summary: RunSummary
 ) -> None:

@@ -22,7 +22,7 @@ from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.arrow_bank import random_bank
 from loan_pipeline_tests.helpers.rds_stand_in import write_export
 
-SAMPLE = "sample"
+SAMPLE = "sample:scale=0.5"
 
 
 @pytest.mark.slow

@@ -63,3 +63,4 @@ def test_the_reports_part_costs_a_few_trainings_of_few_loans_however_many_there_
     one_outcome = LOANS[LOANS["status"].isin(["A", "C"])]
     how = {"feature_set": "application", "chosen": QUICK, "target": "observed"}
     assert rolling_origin_for_report(one_outcome, **how) is None
+    assert rolling_origin_for_report(LOANS, **how, most_cuts=0) is None

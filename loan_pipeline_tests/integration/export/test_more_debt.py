@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loan_pipeline.contracts.bundle import ONNX
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.export.export import export_onnx
 from loan_pipeline.export.more_debt import TOLERANCE, check_more_debt_never_helps
@@ -19,7 +20,7 @@ from loan_pipeline.scoring.affordability import combine
 from loan_pipeline.scoring.model import Model, open_model
 from loan_pipeline.training.inputs import encoded
 from loan_pipeline.training.predictor import TrainedPredictor
-from loan_pipeline.training.recipes import Member, recipe
+from loan_pipeline.training.recipes import RECIPES, Member, model_kind, recipe
 from loan_pipeline.training.train import train_predictor
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ def loans(request: pytest.FixtureRequest) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", ["behavioural", "application"])
-@pytest.mark.parametrize("chosen", ["quick", "default"])
+@pytest.mark.parametrize("chosen", [one.name for one in RECIPES if model_kind(one) == ONNX])
 def test_a_released_model_gives_no_larger_loan_a_higher_probability(
     loans: pd.DataFrame, chosen: str, name: FeatureSet, tmp_path: Path
 ) -> None:

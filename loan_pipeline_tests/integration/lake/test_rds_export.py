@@ -9,9 +9,9 @@ from pathlib import Path
 import ibis
 import pytest
 from dagster import DagsterExecutionInterruptedError
-from dagster_aws.rds import RDSResource
 
 from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.defs.resources import RdsResource
 from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import StoreError
@@ -323,9 +323,7 @@ def test_the_record_may_arrive_after_the_task_is_complete(rds: RdsStandIn, store
     assert not late
 
 
-def test_the_calls_go_over_the_wire_through_dagsters_resource(
-    store: S3Store, aws_environment: str
-) -> None:
+def test_the_calls_go_over_the_wire_through_dagsters_resource(store: S3Store) -> None:
     """moto's RDS takes every call, completes at once, and writes nothing: that is left to us."""
 
     def put(key: str, data: bytes) -> None:
@@ -338,8 +336,7 @@ def test_the_calls_go_over_the_wire_through_dagsters_resource(
             name, prefix = task["ExportTaskIdentifier"], task["S3Prefix"]
             write_export(BANK, lambda key, data: put(f"{prefix}/{name}/{key}", data), name)
 
-    resource = RDSResource(region_name="eu-central-1", endpoint_url=aws_environment)
-    with resource.get_rds_client() as client:
+    with RdsResource().client() as client:
         client.create_db_instance(
             DBInstanceIdentifier="bank",
             DBInstanceClass="db.t3.micro",

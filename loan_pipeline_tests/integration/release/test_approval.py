@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.protocol import StoreKeyMissing
 from loan_pipeline.release.approval import approve, keep_waiting, reject, waiting
 from loan_pipeline.release.audit import history
+from loan_pipeline.release.dossier import dossier
 from loan_pipeline.release.publish import (
     HoldoutPredictions,
     current_version,
@@ -28,9 +31,11 @@ from loan_pipeline.scoring.release import NoRelease, load_latest
 from loan_pipeline.settings import Settings
 from loan_pipeline.training.errors import ReleaseRefused
 from loan_pipeline_tests.helpers.bundles import passed_verdict, write_bundle
+from loan_pipeline_tests.helpers.lake_folders import BY_RUNS
 
 PREDICTIONS = HoldoutPredictions(out_of_time={7: 0.5})
 FIRST, SECOND = "20260101T000000Z-00000001", "20260102T000000Z-00000002"
+RELEASE = dg.AssetKey(["application", "release"])
 RULES = {"minimum_roc_auc": 0.6}
 JANA = {"by": "Jana Nováková", "note": "Figures and fairness are as last time."}
 
@@ -65,6 +70,7 @@ def events(store: FolderStore) -> list[tuple[str, str, str]]:
 def test_a_candidate_waits_and_no_app_sees_it(store: FolderStore, keep_one, tmp_path: Path) -> None:
     keep_one(FIRST)
     assert [one.version for one in waiting(store, "application")] == [FIRST]
+    assert set(store.folders()) <= BY_RUNS
     assert current_version(store, "application") is None
     with pytest.raises(NoRelease):
         load_latest(store, "application", tmp_path / "cache")
@@ -209,7 +215,16 @@ def test_people_decide_in_the_ui(
         result = job.execute_in_process(
             run_config={"ops": {"decide": {"config": config}}}, instance=instance
         )
+        seen = {
+            "approve": instance.fetch_materializations(RELEASE, limit=1),
+            "reject": instance.fetch_observations(RELEASE, limit=1),
+        }
     assert result.success
+    (record,) = seen[decision].records
+    event = record.asset_materialization or record.event_log_entry.asset_observation
+    assert event.description == "Jana: Discussed on Monday."
+    assert event.metadata["version"].value == FIRST
+    assert str(event.metadata["page"].value).endswith("/model#application")
     assert current_version(store, "application") == current
     assert any(one.note == "Discussed on Monday." for one in history(store))
 
@@ -235,6 +250,18 @@ def test_the_dossier_is_one_file_with_what_an_auditor_asks_for(
     roc_auc = manifest.metrics["out_of_time"]["roc_auc"]
     assert f"{roc_auc.low:.3f} to {roc_auc.high:.3f}" in text
     assert "http" not in text.replace("http://www.w3.org", ""), "nothing comes from elsewhere"
+
+
+def test_the_dossier_names_the_banks_currency(store: FolderStore, keep_one) -> None:
+    keep_one(FIRST)
+    approve(store, FIRST, by="Jana", note="Amounts in CZK checked.", **RULES, keep=5)
+    text = dossier(store, FIRST, "EUR")
+    (picture,) = re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", text)
+    assert "million EUR" in b64decode(picture).decode()
+    assert "EUR" in text
+    words = text.replace("Amounts in CZK checked.", "")
+    assert words != text, "what people wrote stays as it is"
+    assert "CZK" not in words
 
 
 def test_a_dossier_of_a_release_that_is_not_kept_is_refused(

@@ -34,6 +34,16 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return loaded
 
 
+def test_the_ui_names_the_banks_currency(tmp_path: Path) -> None:
+    definitions = build_defs(Settings(home=tmp_path, currency="EUR"))
+    graph = definitions.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
+    shown = [(node.description, node.metadata) for node in nodes]
+    checks = [graph.get(key).description for key in graph.asset_check_keys]
+    assert "EUR" in repr(shown)
+    assert "CZK" not in repr([shown, checks])
+
+
 def _parents(definitions: dg.Definitions) -> dict[str, set[str]]:
     graph = definitions.resolve_asset_graph()
     return {
@@ -231,6 +241,14 @@ def test_every_job_ends_when_it_hangs(definitions: dg.Definitions) -> None:
             assert int(job.tags["dagster/max_runtime"]) > 0, job.name
 
 
+def test_every_schedule_and_sensor_says_what_it_does(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    said = {one.name: one.description for one in repository.schedule_defs}
+    said |= {one.name: one.description for one in repository.sensor_defs}
+    assert len(said) == 5
+    assert [name for name, description in said.items() if not description] == []
+
+
 def test_schedules_and_sensors_are_off_until_switched_on(definitions: dg.Definitions) -> None:
     for name in ("retraining_schedule", "monitoring_schedule"):
         schedule = definitions.resolve_schedule_def(name)
@@ -265,7 +283,22 @@ def test_snapshot_and_releases_have_a_freshness_policy_and_every_asset_an_owner(
     fresh = {name for name, spec in specs.items() if spec.freshness_policy}
     assert fresh == {"snapshot", *(f"{name}/release" for name in FEATURE_SET_NAMES)}
     assert all(spec.owners for spec in specs.values())
-    assert all(spec.description for spec in specs.values())
+
+
+def test_every_asset_says_what_it_is_and_stands_in_the_order_of_the_data(
+    definitions: dg.Definitions,
+) -> None:
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert all(spec.description and spec.kinds for spec in specs.values())
+    groups = {name: spec.group_name or "" for name, spec in specs.items()}
+    assert len(set(groups.values())) == 7
+    backwards = [
+        (parent, name)
+        for name, parents in _parents(definitions).items()
+        for parent in parents
+        if groups[parent] > groups[name]
+    ]
+    assert backwards == [], "the UI lists groups by name"
 
 
 def test_the_bank_is_filled_and_read_by_one_run_at_a_time(definitions: dg.Definitions) -> None:

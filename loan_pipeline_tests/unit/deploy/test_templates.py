@@ -1,10 +1,12 @@
 """What the CloudFormation templates promise: private, encrypted, by name."""
 
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
 
+from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.cloudformation import (
     FOLDER,
     ROOT,
@@ -16,7 +18,21 @@ from loan_pipeline_tests.helpers.cloudformation import (
     template,
     text,
 )
+from loan_pipeline_tests.helpers.lake_folders import BY_APPS, BY_RUNS, READ_BY_APPS
+from webapp.security.permissions import access_policy
 
+# Of the pipeline's settings: each with why the templates do not set it.
+NOT_ON_AWS = {
+    "LOAN_HOME": "the image's own",
+    "LOAN_BASTION": "tasks reach the bank without",
+    "LOAN_SPARK_MASTER": "DuckDB suffices; Spark would be a stack of its own",
+    "LOAN_ALLOW_PICKLES": "code from the lake is not run",
+    "LOAN_KEEP_SNAPSHOTS": "the default goes with the lake's lifecycle",
+    "LOAN_KEEP_DB_SNAPSHOTS": "the default goes with the lake's lifecycle",
+    "LOAN_KEEP_RELEASES": "the default goes with the lake's lifecycle",
+    "LOAN_KEEP_PREDICTORS": "the default goes with the lake's lifecycle",
+    "LOAN_ROLLING_CUTS": "minutes do not matter there",
+}
 DEPLOYMENT_PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SETTINGS = set(re.findall(r"^(LOAN_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
@@ -84,15 +100,86 @@ def test_outputs_are_the_settings_of_the_pipeline() -> None:
     }  # fmt: skip
 
 
-def test_containers_and_functions_are_given_settings_that_exist() -> None:
-    given = {
-        variable["Name"]
-        for _, _, task in resources("AWS::ECS::TaskDefinition")
-        for container in task["Properties"]["ContainerDefinitions"]
-        for variable in [*container["Environment"], *container["Secrets"]]
+def _given(container: dict[str, Any]) -> set[str]:
+    variables = [*container["Environment"], *container["Secrets"]]
+    return {variable["Name"] for variable in variables if variable["Name"].startswith("LOAN_")}
+
+
+def _containers() -> dict[str, set[str]]:
+    """The settings of each container that Dagster is made of."""
+    return {
+        container["Name"]: _given(container)
+        for task in ("Run", "Services")
+        for container in _resource("pipeline", task)["ContainerDefinitions"]
     }
-    given |= set(_resource("web", "App")["Environment"]["Variables"])
-    assert {name for name in given if name.startswith("LOAN_")} <= SETTINGS
+
+
+def test_runs_and_the_code_server_are_given_every_setting_of_the_pipeline() -> None:
+    of_the_app = {name for name in SETTINGS if name.startswith("LOAN_WEB_")} - {"LOAN_WEB_URL"}
+    settings = SETTINGS - of_the_app - set(NOT_ON_AWS)
+    containers = _containers()
+    assert containers["run"] == settings - {"LOAN_ALERT_URLS"}  # the sensor's, no run's
+    assert containers["code"] == settings - {"LOAN_DATABASE_URL"}
+    assert containers["webserver"] == containers["daemon"] == set()  # they ask the code server
+
+
+def test_the_app_is_given_settings_that_exist_and_each_that_lets_somebody_in() -> None:
+    given = set(_resource("web", "App")["Environment"]["Variables"])
+    assert given <= SETTINGS
+    sign_in = {name for name in SETTINGS if re.search("OIDC|GROUPS|API_KEYS", name)}
+    assert given >= sign_in - {"LOAN_WEB_GROUPS_HEADER"}
+
+
+def _app_settings(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> Settings:
+    """The app's settings, made of its variables with these parameters."""
+    read = template("web")
+    values = {name: str(body.get("Default", "")) for name, body in read["Parameters"].items()}
+    values |= chosen
+    true = {
+        "OnlySignedRequests": values["Access"] == "AWS_IAM", "SignIn": values["OidcIssuer"] != "",
+    }  # fmt: skip
+    for name, value in _resource("web", "App")["Environment"]["Variables"].items():
+        if isinstance(value, dict) and "Fn::If" in value:
+            condition, yes, no = value["Fn::If"]
+            value = yes if true[condition] else no
+        value = values[value["Ref"]] if isinstance(value, dict) and "Ref" in value else text(value)
+        monkeypatch.setenv(name, value.replace("s3://${Lake}", "s3://lake"))
+    return Settings()
+
+
+def test_by_default_the_app_trusts_the_accounts_signed_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = access_policy(_app_settings(monkeypatch), None)
+    assert (policy.sign_in, policy.open_accounts, policy.has_api_keys) == (None, True, False)
+
+
+def test_the_bank_s_provider_is_given_by_parameters_and_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = _app_settings(
+        monkeypatch, Access="NONE", OidcIssuer="https://id.bank.example", OidcClientId="loan-check",
+        OfficerGroups="officers,branch", ApiKeys=f"nightly:{'0' * 64}",
+    )  # fmt: skip
+    policy = access_policy(settings, None)
+    assert (policy.sign_in, policy.open_accounts, policy.has_api_keys) == ("openid", False, True)
+    assert settings.web_officer_groups == ("officers", "branch")
+    secret = settings.web_oidc_client_secret
+    assert secret is not None
+    assert secret.get_secret_value().startswith("{{resolve:secretsmanager:")
+    assert "aws secretsmanager create-secret --name loan/web/oidc-client-secret" in DEPLOYMENT_PAGE
+
+
+def test_defaults_of_the_parameters_are_those_of_the_settings() -> None:
+    defaults = Settings.model_construct()
+    for stack in ("pipeline", "web"):
+        for name, body in template(stack)["Parameters"].items():
+            [setting] = re.findall(r"^LOAN_(\w+)", body["Description"]) or [None]
+            if setting is None or name in {"Schedules", "BankManaged"}:
+                continue  # a deployment's own: on, and read only
+            value = getattr(defaults, setting.lower())
+            value = "" if value in (None, ()) else value
+            assert body["Default"] == str(value), name
 
 
 # --- private -----------------------------------------------------------------------------------
@@ -200,6 +287,35 @@ def test_every_bucket_is_reached_by_tls_alone() -> None:
 
 
 # --- least privilege ---------------------------------------------------------------------------
+
+
+def _may(stack: str, role: str, action: str, key: str) -> bool:
+    """Whether a role's statements allow an action on something in the lake, denials first."""
+    effects = {
+        statement["Effect"]
+        for statement in statements(template(stack)["Resources"][role])
+        if action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if fnmatch(f"<LakeArn>/{key}", text(resource))
+    }
+    return effects == {"Allow"}
+
+
+@pytest.mark.parametrize("folder", sorted(BY_RUNS | {"compute-logs"}))
+def test_a_run_may_write_and_clear_each_folder_that_the_pipeline_writes(folder: str) -> None:
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert _may("roles", "RunRole", action, f"{folder}/any")
+    assert not _may("roles", "ServiceRole", "s3:PutObject", f"{folder}/any")
+    assert not _may("web", "Role", "s3:PutObject", f"{folder}/any")
+    assert _may("web", "Role", "s3:GetObject", f"{folder}/any") == (folder in READ_BY_APPS)
+
+
+def test_what_apps_write_and_the_code_are_beyond_a_run() -> None:
+    for folder in (*BY_APPS, "code"):
+        assert _may("roles", "RunRole", "s3:GetObject", f"{folder}/any")
+        assert not _may("roles", "RunRole", "s3:PutObject", f"{folder}/any")
+        assert not _may("roles", "RunRole", "s3:DeleteObject", f"{folder}/any")
+    assert "  prefix: compute-logs\n" in (ROOT / "deploy/dagster.yaml").read_text()
 
 
 def test_the_app_reads_releases_and_the_portfolio_and_writes_predictions_and_nothing_else() -> None:

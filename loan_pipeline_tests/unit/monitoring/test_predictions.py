@@ -10,6 +10,7 @@ from loan_pipeline.contracts.shipped_predictions import packed_rows, shipped_key
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.monitoring.errors import MonitoringError
 from loan_pipeline.monitoring.predictions import numbers_of, read_predictions
+from loan_pipeline_tests.helpers.lake_folders import BY_APPS, BY_RUNS
 from loan_pipeline_tests.helpers.prediction_rows import prediction_row
 
 TODAY = date(2026, 11, 26)
@@ -50,6 +51,7 @@ def test_a_finished_day_is_read_from_one_file_and_takes_up_late_objects(
 ) -> None:
     first = ship(store, row("2026-11-20", "a"))
     before = read_predictions(store, date(2026, 11, 1), TODAY)
+    assert set(store.folders()) - BY_APPS <= BY_RUNS
     read: list[str] = []
     original = store.read
 
@@ -67,7 +69,9 @@ def test_a_finished_day_is_read_from_one_file_and_takes_up_late_objects(
     assert late in read
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{"), gzip.compress(b'{"a": 1}\n')])
+@pytest.mark.parametrize(
+    "data", [b"no gzip", gzip.compress(b"{", mtime=0), gzip.compress(b'{"a": 1}\n', mtime=0)]
+)
 def test_an_object_that_no_app_wrote_is_named(store: FolderStore, data: bytes) -> None:
     store.write("predictions/2026-11-25/foreign.jsonl.gz", data)
     with pytest.raises(MonitoringError, match="2026-11-25/foreign"):
