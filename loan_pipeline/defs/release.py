@@ -41,7 +41,7 @@ from loan_pipeline.release.candidate import (
 from loan_pipeline.release.publish import HoldoutPredictions, publish
 from loan_pipeline.training.errors import ReleaseRefused
 from loan_pipeline.training.predictor_store import read_predictor_file
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 
 def _hand_over(
@@ -115,15 +115,13 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
         require_snapshot_of(snapshot, predictor)
         for table in (loan_features, account_features):
             require_table_passed(store, table)
-        validation = measured.validation()
+        trained, validation = predictors.open(predictor), measured.validation()
         looked_up = name == "behavioural"
         with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
             manifest = write_bundle(
                 Path(folder),
-                predictors.open(predictor),
-                read_predictor_file(
-                    store, predictor, model_file(model_kind(recipe(predictor.recipe)))
-                ),
+                trained,
+                read_predictor_file(store, predictor, model_file(model_kind(trained.recipe))),
                 validation,
                 read_feature_table(store, loan_features),
                 read_feature_table(store, account_features) if looked_up else None,

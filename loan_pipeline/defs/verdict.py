@@ -23,7 +23,7 @@ from loan_pipeline.release.candidate import (
 from loan_pipeline.release.gate import RULES, Candidate, released_champion
 from loan_pipeline.release.verdict import give_verdict
 from loan_pipeline.training.predictor_store import read_predictor_file
-from loan_pipeline.training.recipes import model_kind, recipe
+from loan_pipeline.training.recipes import model_kind
 
 
 def _verdict(name: FeatureSet) -> dg.AssetsDefinition:
@@ -52,12 +52,10 @@ def _verdict(name: FeatureSet) -> dg.AssetsDefinition:
         require_metrics_of(measured, predictor)
         require_of_loans(predictor, loan_features)
         require_snapshot_of(snapshot, predictor)
-        store = lake.open()
+        store, trained = lake.open(), predictors.open(predictor)
         candidate = Candidate(
-            trained=predictors.open(predictor),
-            model=read_predictor_file(
-                store, predictor, model_file(model_kind(recipe(predictor.recipe)))
-            ),
+            trained=trained,
+            model=read_predictor_file(store, predictor, model_file(model_kind(trained.recipe))),
             validation=measured.validation(),
             loans=read_feature_table(store, loan_features),
             champion=released_champion(

@@ -10,12 +10,17 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from loan_pipeline import defs
 from loan_pipeline.settings import Settings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # What takes seconds to import, which the process that is forked does once.
-_PRELOADED = ["autogluon.tabular", "matplotlib.pyplot", "lightgbm", "onnxmltools", "skl2onnx"]
-_PRELOADED += ["loan_pipeline.run", "loan_pipeline.defs.metrics", "loan_pipeline.defs.monitoring"]
+_PRELOADED = [
+    *("autogluon.tabular", "boto3.session", "matplotlib.pyplot", "onnxmltools", "skl2onnx"),
+    *("alembic.command", "ibis.backends.duckdb", "networkx", "sqlalchemy.dialects.sqlite"),
+    *("loan_pipeline.run", "webapp.recording.shipping"),
+    *(f"loan_pipeline.defs.{path.stem}" for path in Path(defs.__path__[0]).glob("*.py")),
+]
 
 
 def start_stage(

@@ -38,6 +38,8 @@ from loan_pipeline_tests.helpers.tiny_bank import contents
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
+FOREST = {"LOGXT": {"n_estimators": 30, "bootstrap": True}}  # trained and measured in little time
+
 Parts = dict[str, object]
 
 
@@ -87,7 +89,7 @@ def stages(source: str, home: Path, is_filling: Callable[[], bool]) -> dict[str,
         "training": Stage(
             ["behavioural/predictor"],
             [Moment(is_training), Moment("predictor.tar.gz", "store away")],
-            training_ops(["behavioural"], recipe="quick"),
+            training_ops(["behavioural"], hyperparameters=FOREST),
         ),
         "holdout predictor": Stage(["behavioural/holdout_predictor"], [Moment(is_training)]),
         "metrics": Stage(["behavioural/metrics"], [Moment(is_measuring)]),

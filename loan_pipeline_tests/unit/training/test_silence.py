@@ -1,5 +1,8 @@
+import importlib
+import sys
 import threading
 import warnings
+from types import ModuleType
 
 import pytest
 
@@ -25,3 +28,17 @@ def test_warnings_after_it_are_seen_again() -> None:
         warnings.warn("of a library", UserWarning, stacklevel=1)
     with pytest.warns(UserWarning, match="of ours"):
         warnings.warn("of ours", UserWarning, stacklevel=1)
+
+
+def test_mlflow_is_not_imported_inside_and_can_be_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
+    with silence_libraries(), pytest.raises(ImportError):
+        importlib.import_module("mlflow")
+    assert "mlflow" not in sys.modules
+    known = ModuleType("mlflow")
+    monkeypatch.setitem(sys.modules, "mlflow", known)
+    with silence_libraries():
+        assert importlib.import_module("mlflow") is known
+    assert sys.modules["mlflow"] is known
