@@ -59,9 +59,6 @@ def stages(source: str, home: Path, is_filling: Callable[[], bool]) -> dict[str,
     def is_training() -> bool:
         return any(home.glob("models/behavioural/.being-made-*/predictor/models"))
 
-    def is_measuring() -> bool:
-        return any(home.glob("rolling-origin-*/*"))
-
     return {
         "fill": Stage(
             ["bank"],
@@ -92,7 +89,7 @@ def stages(source: str, home: Path, is_filling: Callable[[], bool]) -> dict[str,
             training_ops(["behavioural"], hyperparameters=FOREST),
         ),
         "holdout predictor": Stage(["behavioural/holdout_predictor"], [Moment(is_training)]),
-        "metrics": Stage(["behavioural/metrics"], [Moment(is_measuring)]),
+        "metrics": Stage(["behavioural/metrics"], [Moment("assets/behavioural/metrics.json")]),
         "verdict": Stage(["behavioural/verdict"], [Moment("assets/behavioural/verdict.json")]),
         "release": Stage(
             ["behavioural/release"],
