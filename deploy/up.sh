@@ -12,6 +12,10 @@ export WEB_PORT="${WEB_PORT:-8000}"
 DAGSTER_HOME="$(.venv/bin/loan-pipeline dagster-home)"
 export DAGSTER_HOME
 
+# Where this script itself was started with SIGINT ignored, it has to be taken up again.
+heeding=(env --default-signal=INT)
+"${heeding[@]}" true 2>/dev/null || heeding=(env)
+
 pids=()
 stop() {
   trap - EXIT INT TERM
@@ -27,7 +31,7 @@ trap 'stop; exit 0' INT TERM
 
 # Not started here: Dagster would put the .env of its own folder above the environment, where for
 # everything else the environment wins.
-(cd "$DAGSTER_HOME" && PYTHONWARNINGS=ignore exec "$root/.venv/bin/dagster" dev -w "$root/workspace.yaml" \
+(cd "$DAGSTER_HOME" && exec "${heeding[@]}" PYTHONWARNINGS=ignore "$root/.venv/bin/dagster" dev -w "$root/workspace.yaml" \
   -h 127.0.0.1 -p "$DAGSTER_PORT") &
 pids+=($!)
 # There is no proxy that must hear of the stop first.
