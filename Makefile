@@ -16,8 +16,10 @@ SOURCE ?= sample
 RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
-# Tests run side by side, a file at a time, those with servers first; each process takes some 2 GB.
-PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Tests run side by side, a file at a time, those with servers first, one process more than there are
+# processors, as some tests wait for servers. Each takes some 2 GB.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run up test check check-forge lambda tools bench generate lock system web-assets screenshots clean
 
