@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import dagster as dg
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page
+from playwright.sync_api import TimeoutError as NotSeen
 
 from loan_pipeline.defs.keys import STARTED_BY
 from loan_pipeline.lake.folder_store import FolderStore
@@ -21,7 +22,7 @@ from loan_pipeline_tests.helpers.browser import chromium
 from loan_pipeline_tests.helpers.server import ROOT
 
 _T = TypeVar("_T")
-_PATIENCE = 900  # seconds, for busy machines
+_PATIENCE = 400  # seconds, for busy machines
 _WINDOW = {"width": 1280, "height": 800}
 
 
@@ -73,19 +74,32 @@ class Office:
         wanted = dg.RunsFilter(tags={STARTED_BY: what})
         return until(lambda: self.instance.get_runs(wanted), f"a run by {what}")[-1]
 
+    def press(self, button: Locator, effect: Locator) -> None:
+        """Click until the effect is seen: a click is lost where the page is just drawn anew."""
+
+        def pressed() -> bool:
+            try:
+                button.click(timeout=20_000)
+                effect.wait_for(timeout=20_000)
+            except NotSeen:
+                return effect.is_visible()
+            return True
+
+        until(pressed, f"{effect} by pressing {button}")
+
     def switch(self, name: str) -> None:
         """Switch a schedule or sensor on or off."""
         self.page.goto(f"{self.dagster}/automation")
         switch = self.page.locator("[data-index]").filter(has_text=name)
         switch = switch.locator("label[class*=formatSwitch]")
-        on = switch.locator("input").is_checked()
-        switch.click()
-        expect(switch.locator("input")).to_be_checked(checked=not on, timeout=_PATIENCE * 1000)
+        state = "not(:checked)" if switch.locator("input").is_checked() else "checked"
+        self.press(switch, switch.filter(has=self.page.locator(f"input:{state}")))
 
     def show(self, asset: str, view: str = "Table") -> None:
         """The asset's page, its latest metadata as a table or as plots."""
         self.page.goto(f"{self.dagster}/assets/{asset}")
-        self.page.get_by_text(view, exact=True).click()
+        drawn = self.page.locator("canvas" if view == "Plots" else "td").first
+        self.press(self.page.get_by_text(view, exact=True), drawn)
 
     def metadata(self, asset: str) -> Mapping[str, dg.MetadataValue]:
         """The metadata of an asset's latest materialisation."""

@@ -111,9 +111,8 @@ def look_at_plots(office: Office) -> None:
     office.page.locator("canvas").first.wait_for()
     office.show("behavioural/metrics")
     row = office.page.locator("tr").filter(has=office.page.get_by_text("roc", exact=True))
-    row.get_by_text("Show Markdown").click()
     drawn = office.page.locator("img[alt=roc]")
-    drawn.wait_for()
+    office.press(row.get_by_text("Show Markdown"), drawn)
     assert drawn.evaluate("image => image.naturalWidth") > 100
 
 
@@ -140,8 +139,8 @@ def ask_for_unusual_loans(office: Office) -> None:
 def look_at_drift(office: Office) -> None:
     office.show("monitoring/drift")
     row = office.page.locator("tr").filter(has_text="behavioural_last_7_days")
-    row.get_by_text("Show Markdown").click()
-    office.page.locator("img[alt=behavioural]").wait_for()
+    drawn = office.page.locator("img[alt=behavioural]")
+    office.press(row.get_by_text("Show Markdown"), drawn)
     office.picture("drift")
 
 
