@@ -21,7 +21,7 @@ WEB_PORT ?= 8000
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run up test check check-forge lambda tools bench generate lock system web-assets screenshots clean
+.PHONY: help run up test week check check-forge lambda tools bench generate lock system web-assets screenshots clean
 
 help: ## What each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (W
 
 test: $(VENV)/.dev system web-assets tools ## Set up, then run every test, with a real MariaDB, S3 server and browser
 	@$(PYTEST)
+
+week: $(VENV)/.dev system web-assets ## Set up, then go through a week in a browser, on Dagster's UI and the web app
+	@LOAN_TEST_WEEK=1 $(BIN)/python -m pytest -q loan_pipeline_tests/integration/defs/test_week.py
 
 check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/ruff check .
@@ -81,7 +84,7 @@ webapp/static/vendor/.installed: package.json package-lock.json
 	else echo "npm is not installed: the web app works, but without its style sheet. Install Node.js 18 or newer, then: make web-assets"; fi
 
 screenshots: $(VENV)/.dev system web-assets ## The pictures of README and docs/operations.md; the models are those released in LOAN_HOME
-	@LOAN_TEST_PICTURES=docs/screenshots $(BIN)/python -m pytest -q loan_pipeline_tests/integration/defs/test_week.py
+	@LOAN_TEST_WEEK=1 LOAN_TEST_PICTURES=docs/screenshots $(BIN)/python -m pytest -q loan_pipeline_tests/integration/defs/test_week.py
 	@$(BIN)/python -m loan_pipeline_tests.helpers.screenshots
 
 clean: ## Remove the environment and what npm brought; var/ stays
