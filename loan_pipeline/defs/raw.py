@@ -16,7 +16,7 @@ from loan_pipeline.quality.snapshots import contract_check
 from loan_pipeline.quality.tables import violations
 
 BANK = dg.AssetKey("bank")
-POOL = "bank"  # of the steps that fill or read the whole bank: one at a time
+POOL = "bank"  # of what fills or reads the whole bank: one queued run at a time
 
 
 def raw_key(table: Table) -> dg.AssetKey:
