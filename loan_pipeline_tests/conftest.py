@@ -2,26 +2,15 @@
 
 import logging
 import os
-import uuid
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from loan_pipeline_tests.helpers.aws import aws_variables, new_lake
+
 os.environ["LOAN_ENV_FILE"] = ""  # a developer's own .env is not for tests, nor for their processes
 os.environ["LOAN_ROLLING_CUTS"] = "0"  # ten trainings a run, which the tests of the report have
-
-_AWS_VARIABLES = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing-secret",
-    "AWS_REGION": "eu-central-1",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/nonexistent",
-    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-}
-
 
 # Fixtures that start a server or a browser.
 _SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "mlflow_server"}
@@ -50,17 +39,12 @@ def aws_environment(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """AWS's own variables, set for the test server; the server's URL."""
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in _AWS_VARIABLES.items():
+    for name, value in aws_variables(s3_server).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     return s3_server
 
 
 @pytest.fixture
 def s3_url(aws_environment: str) -> str:
     """The URL of an empty prefix in a bucket of its own."""
-    bucket = f"lake-{uuid.uuid4().hex[:12]}"
-    boto3.client("s3", endpoint_url=aws_environment).create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-    )
-    return f"s3://{bucket}/bank/lake"
+    return new_lake(aws_environment)

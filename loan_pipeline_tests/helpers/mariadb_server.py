@@ -34,7 +34,9 @@ class MariaDBServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        data = self.folder / "data"
+        data, temporary = self.folder / "data", self.folder / "tmp"
+        # Not the system's: a server that starts deletes every temporary table in it, also others'.
+        temporary.mkdir(exist_ok=True)
         as_root = ["--user=root"] if os.geteuid() == 0 else []
         if not data.exists():
             subprocess.run(
@@ -46,7 +48,7 @@ class MariaDBServer:
             self._process = subprocess.Popen(
                 ["mariadbd", "--no-defaults", f"--datadir={data}", f"--port={self.port}",
                  f"--socket={self.folder / 's'}", "--bind-address=127.0.0.1", *as_root,
-                 f"--pid-file={self.folder / 'pid'}", *_NO_NEED_TO_BE_DURABLE,
+                 f"--tmpdir={temporary}", f"--pid-file={self.folder / 'pid'}", *_NO_NEED_TO_BE_DURABLE,
                  *self._options],
                 stdout=log, stderr=log,
             )  # fmt: skip

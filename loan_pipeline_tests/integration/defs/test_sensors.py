@@ -14,14 +14,19 @@ from pydantic import SecretStr
 from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.contracts.shipped_predictions import packed_rows, shipped_key
 from loan_pipeline.definitions import build_defs
+from loan_pipeline.defs.lake_resource import LakeResource
 from loan_pipeline.defs.monitoring import DriftRecord
 from loan_pipeline.defs.resources import build_resources
+from loan_pipeline.defs.sensors import exported_by_others
 from loan_pipeline.evaluation.validation import BASELINE
+from loan_pipeline.lake.direct import export_direct
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.alert_receivers import mailbox, webhook
 from loan_pipeline_tests.helpers.answers import answers, baseline
+from loan_pipeline_tests.helpers.arrow_bank import random_bank
 from loan_pipeline_tests.helpers.bundles import passed_verdict, release_bundle
+from loan_pipeline_tests.helpers.rds_stand_in import write_export
 
 BEHAVIOURAL, APPLICATION = "20261122T120000Z-00000001", "20261122T120000Z-00000002"
 LONG_AGO = json.dumps({"until": datetime(2020, 1, 1, tzinfo=UTC).isoformat()})
@@ -206,3 +211,22 @@ def test_runs_of_before_the_sensor_was_switched_on_are_no_news(office: Office) -
     office.run("portfolio")
     later = json.dumps({"until": (datetime.now(UTC) + timedelta(hours=1)).isoformat()})
     assert "nothing to report" in office.tick("alerts", later).skip_message
+
+
+def test_an_export_by_others_asks_for_one_retraining(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    bank = random_bank(transactions=50)
+
+    def asked() -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(resources={"lake": LakeResource(url=tmp_path.as_uri())})
+        data = exported_by_others.evaluate_tick(context)
+        return list(data.run_requests or [])
+
+    assert asked() == []
+    export_direct(bank, store, source=None)
+    write_export(
+        bank, lambda key, data: store.write(f"snapshots/nightly-7/{key}", data), "nightly-7"
+    )
+    [request] = asked()
+    assert request.run_key == "nightly-7"
+    assert request.run_config["ops"]["snapshot"]["config"] == {"adopt": "nightly-7"}

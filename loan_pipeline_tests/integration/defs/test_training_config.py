@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from loan_pipeline.cli import main
+from loan_pipeline.contracts.bundle import BundleManifest
 from loan_pipeline.definitions import build_defs
 from loan_pipeline.defs.jobs import training_ops, whole_pipeline
-from loan_pipeline.defs.keys import holdout_key, metrics_key, predictor_key
+from loan_pipeline.defs.keys import metrics_key, predictor_key, release_key
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.release.candidate import MetricsRecord
 from loan_pipeline.release.publish import current_version
-from loan_pipeline.run import RunFailedError, RunSummary, run_pipeline, summary_lines
+from loan_pipeline.run import RunFailedError, run_pipeline
 from loan_pipeline.settings import Settings
 from loan_pipeline.training import recipes
 from loan_pipeline.training.predictor_store import list_predictors, open_predictor
@@ -24,7 +25,8 @@ from loan_pipeline_tests.helpers.packed_models import FEW
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PREDICTOR, METRICS = predictor_key("application"), metrics_key("application")
+UNTIL_METRICS = ["predictor", "holdout_predictor", "metrics"]
+UNTIL_RELEASE = [*UNTIL_METRICS, "verdict", "release"]
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,27 @@ def refused(settings: Settings) -> str:
 
 
 @pytest.fixture(scope="module")
-def summary(settings: Settings, refused: str) -> RunSummary:
+def release(settings: Settings, refused: str) -> BundleManifest:
+    """The behavioural model of the published recipe, where pickles are allowed."""
     assert refused
     allowing = settings.model_copy(update={"allow_pickles": True})
-    return run_pipeline(allowing, source="", recipe="published", target="observed")
+    keys = [f"behavioural/{asset}" for asset in UNTIL_RELEASE]
+    result = _run(allowing, keys, training_ops(["behavioural"], recipe="published"))
+    made: BundleManifest = result.asset_value(release_key("behavioural"))
+    return made
+
+
+def _run(settings: Settings, assets: list[str], ops: dict[str, Any]) -> dg.ExecuteInProcessResult:
+    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        return (
+            build_defs(settings)
+            .resolve_job_def(whole_pipeline.name)
+            .execute_in_process(
+                run_config={"ops": ops},
+                asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
+                instance=instance,
+            )
+        )
 
 
 def test_a_recipe_without_onnx_form_is_refused_before_it_trains(refused: str) -> None:
@@ -59,24 +78,23 @@ def test_a_recipe_without_onnx_form_is_refused_before_it_trains(refused: str) ->
     assert "LOAN_ALLOW_PICKLES=true" in refused
 
 
-def test_it_is_released_where_pickles_are_allowed(summary: RunSummary) -> None:
-    for release in summary.releases.values():
-        assert release.kind == "autogluon"
-        assert release.training.recipe == "published"
-        assert "model.autogluon" in release.files
-    assert "not measured" in "\n".join(summary_lines(summary)), "nothing is bagged"
+def test_it_is_released_where_pickles_are_allowed(release: BundleManifest) -> None:
+    assert release.kind == "autogluon"
+    assert release.training.recipe == "published"
+    assert "model.autogluon" in release.files
+    assert "cross_validation" not in release.metrics, "nothing is bagged"
 
 
 def test_the_command_line_scores_with_it_where_pickles_are_allowed(
-    settings: Settings, summary: RunSummary
+    settings: Settings, release: BundleManifest
 ) -> None:
-    arguments = f"score --account {summary.example_account} --amount 96000 --duration 24 --json"
+    arguments = "score --account 1 --amount 96000 --duration 24 --json"
     environment = {"LOAN_HOME": str(settings.home)}
     answer = _invoke(arguments, environment)
     assert answer.exit_code == 1
     assert "LOAN_ALLOW_PICKLES=true" in answer.output
     answered = json.loads(_invoke(arguments, {**environment, "LOAN_ALLOW_PICKLES": "true"}).output)
-    assert answered["model_version"] == summary.releases["behavioural"].version
+    assert answered["model_version"] == release.version
     assert answered["reasons"]
 
 
@@ -86,48 +104,30 @@ def _invoke(arguments: str, environment: dict[str, str]) -> Result:
 
 def _trained(settings: Settings, **config: Any) -> tuple[float, MetricsRecord]:
     """Train and measure the application model in a run; its threshold and its metrics."""
-    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
-        result = (
-            build_defs(settings)
-            .resolve_job_def(whole_pipeline.name)
-            .execute_in_process(
-                run_config={"ops": training_ops(["application"], recipe="quick", **config)},
-                asset_selection=[PREDICTOR, holdout_key("application"), METRICS],
-                instance=instance,
-            )
-        )
-        trained = result.asset_value(PREDICTOR)
-        measured: MetricsRecord = result.asset_value(METRICS)
+    ops = training_ops(["application"], **config)
+    result = _run(settings, [f"application/{asset}" for asset in UNTIL_METRICS], ops)
+    trained = result.asset_value(predictor_key("application"))
+    measured: MetricsRecord = result.asset_value(metrics_key("application"))
     store = open_store(settings.lake)
     assert measured.predictor_id == trained.predictor_id
     return open_predictor(store, trained, settings.models_path).facts.threshold, measured
 
 
-def test_the_dearer_a_lost_loan_the_higher_the_threshold(
-    settings: Settings, summary: RunSummary
+@pytest.mark.usefixtures("refused")  # what it left: features, and no predictor
+def test_the_threshold_follows_the_cost_of_a_loss_and_the_test_its_configured_day(
+    settings: Settings,
 ) -> None:
-    assert summary
-    cheap, _ = _trained(settings, cost_ratio=1.0)
-    dear, _ = _trained(settings, cost_ratio=20.0)
-    assert dear > cheap
-
-
-def test_the_out_of_time_test_begins_on_the_configured_day(
-    settings: Settings, summary: RunSummary
-) -> None:
-    assert summary
-    _, by_default = _trained(settings)
+    cheap, by_default = _trained(settings, recipe="quick", cost_ratio=1.0)
     day = by_default.report["out_of_time"]["trained_until"]  # on which a loan was granted
-    _, measured = _trained(settings, test_from=day)
+    dear, measured = _trained(settings, recipe="quick", cost_ratio=20.0, test_from=day)
+    assert dear > cheap, "the dearer a lost loan, the higher the threshold"
     reported = measured.report["out_of_time"]
     assert reported["trained_until"] < day == reported["tested_from"]
     assert set(measured.loan_ids) > set(by_default.loan_ids)
 
 
-def test_a_recipe_of_ones_own_trains_both_predictors_and_is_released_like_any_other(
-    settings: Settings, summary: RunSummary
-) -> None:
-    assert summary
+@pytest.mark.usefixtures("refused")
+def test_a_recipe_of_ones_own_trains_both_predictors(settings: Settings) -> None:
     own = {"LOGXT": {"n_estimators": 40, "bootstrap": False}}
     _, measured = _trained(settings, hyperparameters=own, time_limit=300.0)
     assert measured.report["recipe"] == "own"

@@ -1,6 +1,10 @@
 """The main job from end to end, as `make run` starts it, on a small sample bank."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,16 +17,19 @@ from loan_pipeline.bank.open import open_bank
 from loan_pipeline.cli import main
 from loan_pipeline.contracts.features import FEATURE_SET_NAMES
 from loan_pipeline.contracts.tables import TABLES
+from loan_pipeline.definitions import build_defs
+from loan_pipeline.defs.jobs import whole_pipeline
+from loan_pipeline.defs.keys import release_key, verdict_key
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.snapshot import latest_snapshot
-from loan_pipeline.run import RunFailedError, RunSummary, run_pipeline, summary_lines
+from loan_pipeline.run import RunSummary, failure_message, run_pipeline, summary_lines
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.settings import Settings
 from loan_pipeline.sources.sample import SampleSource, write_pkdd
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SAMPLE = "sample"
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "explore-in-a-notebook.md"
 PASSWORD = "hunter2"
 NO_MLFLOW = SecretStr(f"http://jana:{PASSWORD}@127.0.0.1:1")
 
@@ -34,13 +41,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield Settings(home=tmp_path_factory.mktemp("home"))
 
 
-def _run(settings: Settings, source: str = "") -> RunSummary:
-    return run_pipeline(settings, source=source, recipe="quick", target="observed")
-
-
 @pytest.fixture(scope="module")
 def summary(settings: Settings) -> RunSummary:
-    return _run(settings.model_copy(update={"mlflow_tracking_uri": NO_MLFLOW}), SAMPLE)
+    without_mlflow = settings.model_copy(update={"mlflow_tracking_uri": NO_MLFLOW})
+    return run_pipeline(without_mlflow, source="sample", recipe="quick", target="observed")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,16 @@ def test_the_summary_names_every_figure_and_what_to_do_next(summary: RunSummary)
     assert "embedded bank" in text
     assert summary.lake in text
     assert f"--account {summary.example_account}" in text
+    assert "not measured" not in text
+    unbagged = {
+        name: release.model_copy(
+            update={"metrics": {"out_of_time": release.metrics["out_of_time"]}}
+        )
+        for name, release in summary.releases.items()
+    }
+    assert "not measured" in "\n".join(
+        summary_lines(summary.model_copy(update={"releases": unbagged}))
+    )
 
 
 def test_the_command_line_scores_with_the_release(settings: Settings, summary: RunSummary) -> None:
@@ -120,14 +134,40 @@ def test_the_command_line_scores_with_the_release(settings: Settings, summary: R
     assert answer["reasons"]
 
 
+def test_every_cell_of_the_notebook_guide_runs_after_a_run(
+    settings: Settings, summary: RunSummary
+) -> None:
+    assert summary
+    cells = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert len(cells) > 3
+    script = "\n".join([*cells, "assert len(loans) > 50 and answer.reasons"])
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env=os.environ | {"LOAN_HOME": str(settings.home)},
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_candidate_that_fails_the_gate_leaves_the_release_in_place(
     settings: Settings, summary: RunSummary
 ) -> None:
     assert summary
     before = _state(settings)
-    with pytest.raises(RunFailedError, match=r"at least 1\.000 is needed"):
-        _run(settings.model_copy(update={"minimum_roc_auc": 1.0}))
-    assert _state(settings)[2] == before[2]
+    strict = settings.model_copy(update={"minimum_roc_auc": 1.0})
+    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        judged = (
+            build_defs(strict)
+            .resolve_job_def(whole_pipeline.name)
+            .execute_in_process(
+                asset_selection=[verdict_key("behavioural"), release_key("behavioural")],
+                instance=instance,
+                raise_on_error=False,
+            )
+        )
+    assert not judged.success
+    assert "at least 1.000 is needed" in failure_message(judged)
+    assert _state(settings) == before
 
 
 @pytest.fixture(scope="module")

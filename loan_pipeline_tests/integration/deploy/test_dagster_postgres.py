@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,13 +33,6 @@ def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _until(happened: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, f"in vain waited for {what}"
-        time.sleep(0.3)
 
 
 class Deployment:
@@ -109,12 +103,23 @@ class Deployment:
         self._stack.callback(stop)
         return log
 
-    def runs(self, job: str, **tags: str) -> list[dg.DagsterRun]:
-        with self.instance() as instance:
-            return list(instance.get_runs(dg.RunsFilter(job_name=job, tags=tags)))
+    def until(self, happened: Callable[[], object], what: str) -> None:
+        """Wait for something to happen; tells what the services have logged where it does not."""
+        deadline = time.monotonic() + _PATIENCE
+        while not happened():
+            if time.monotonic() > deadline:
+                logs = [f"{log}:\n{log.read_text()[-4000:]}" for log in self.folder.glob("*.log")]
+                raise AssertionError("\n".join([f"in vain waited for {what}", *logs]))
+            time.sleep(0.5)
 
+    def runs(self, job: str, **tags: str) -> list[dg.DagsterRun]:
+        return list(self.instance.get_runs(dg.RunsFilter(job_name=job, tags=tags)))
+
+    @cached_property
     def instance(self) -> dg.DagsterInstance:
-        return dg.DagsterInstance.from_config(self.environment["DAGSTER_HOME"])
+        """Laid out by the first command through the entry point."""
+        home = self.environment["DAGSTER_HOME"]
+        return self._stack.enter_context(dg.DagsterInstance.from_config(home))
 
 
 @pytest.fixture(scope="module")
@@ -143,14 +148,13 @@ def test_the_instance_is_on_postgresql_and_s3(deployment: Deployment) -> None:
     info = deployment.run("dagster", "instance", "info")
     for part in ("PostgresRunStorage", "PostgresEventLogStorage", "PostgresScheduleStorage"):
         assert part in info, info
-    with deployment.instance() as instance:
-        assert type(instance.compute_log_manager).__name__ == "S3ComputeLogManager"
+    assert type(deployment.instance.compute_log_manager).__name__ == "S3ComputeLogManager"
     assert "a-password-of-letters" not in info
 
 
 @pytest.mark.filterwarnings("ignore:Using variable_values:DeprecationWarning")  # Dagster's own call
 def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deployment) -> None:
-    workspace = ("-w", str(deployment.workspace))
+    workspace, until = ("-w", str(deployment.workspace)), deployment.until
     port = str(deployment.web_port)
     deployment.start("web", "dagster-webserver", *workspace, "-h", "127.0.0.1", "-p", port)
     health = [
@@ -158,14 +162,18 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
         str(ROOT / "deploy/health.py"),
         f"http://127.0.0.1:{port}/server_info",
     ]
-    _until(lambda: deployment.succeeds(*health), "the web server")
+    until(lambda: deployment.succeeds(*health), "the web server")
 
     daemon = ("python", str(ROOT / "deploy/daemon.py"), *workspace)
     logs = [deployment.start(f"daemon{n}", *daemon) for n in (1, 2)]
 
-    # By the images' own health check. A failure from before it would not be retried: what reads
-    # events begins with the newest.
-    _until(lambda: deployment.succeeds("dagster-daemon", "liveness-check"), "the daemons")
+    # A failure from before it would not be retried: what reads events begins with the newest.
+    until(
+        lambda: "EVENT_LOG_CONSUMER" in deployment.instance.get_daemon_heartbeats(),
+        "the daemons",
+    )
+    # The images' own health check.
+    until(lambda: deployment.succeeds("dagster-daemon", "liveness-check"), "all of the daemons")
 
     client = DagsterGraphQLClient("127.0.0.1", port_number=deployment.web_port)
     submitted = client.submit_job_execution("fine", tags={"by": "hand"})
@@ -173,7 +181,7 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
     client.submit_job_execution("refused")
 
     # A run from the pages ends well, and what it printed is on S3.
-    _until(lambda: client.get_run_status(submitted) is dg.DagsterRunStatus.SUCCESS, "the run")
+    until(lambda: client.get_run_status(submitted) is dg.DagsterRunStatus.SUCCESS, "the run")
 
     def printed() -> list[str]:
         listed = deployment.s3.list_objects_v2(Bucket=deployment.bucket, Prefix="compute-logs/")
@@ -188,15 +196,15 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
     assert "said by a step" in "".join(printed())
 
     # A run whose process died is started once more; a step that failed is not.
-    _until(lambda: len(deployment.runs("dies_once")) == 2, "the retry")
-    _until(
+    until(lambda: len(deployment.runs("dies_once")) == 2, "the retry")
+    until(
         lambda: (
             {run.status for run in deployment.runs("dies_once")}
             == {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS}
         ),
         "the retry's end",
     )
-    _until(lambda: deployment.runs("refused")[0].is_finished, "the refused run")
+    until(lambda: deployment.runs("refused")[0].is_finished, "the refused run")
 
     # The schedule is on since two minutes ago, as if no daemon had run: what was due is caught up.
     deployment.run("dagster", "schedule", "start", "every_minute", *workspace)
@@ -211,12 +219,12 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
         assert cursor.rowcount == 1
 
     ticks = {"dagster/schedule_name": "every_minute"}
-    _until(lambda: len(deployment.runs("fine", **ticks)) >= 2, "the schedule")
+    until(lambda: len(deployment.runs("fine", **ticks)) >= 2, "the schedule")
     deployment.run("dagster", "schedule", "stop", "every_minute", *workspace)
 
     # Each tick made one run.
-    _until(lambda: deployment.runs("fine", **{"dagster/sensor_name": "seen"}), "the sensor")
-    _until(lambda: all(run.is_finished for run in deployment.runs("fine")), "the runs of ticks")
+    until(lambda: deployment.runs("fine", **{"dagster/sensor_name": "seen"}), "the sensor")
+    until(lambda: all(run.is_finished for run in deployment.runs("fine")), "the runs of ticks")
     assert len(deployment.runs("fine", **{"dagster/sensor_name": "seen"})) == 1
     times = [
         run.tags[".dagster/scheduled_execution_time"] for run in deployment.runs("fine", **ticks)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -23,6 +24,9 @@ from loan_pipeline.sources.sample.snapshot import write_parquet
 pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'loan-pipeline[spark]'")
 
 from loan_pipeline_tests.helpers.spark_cluster import SparkCluster
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # Settings reach Spark as they always do; these keep it small.
 SMALL = (
@@ -80,43 +84,34 @@ def test_spark_in_this_process_and_duckdb_agree(lake: tuple[Store, SnapshotManif
     assert not lake[0].list("staging")
 
 
-def test_a_cluster_of_processes_and_duckdb_agree_with_one_session_for_both_tables(
+def test_a_cluster_in_one_session_agrees_for_both_tables_though_a_worker_is_killed_at_work(
     lake: tuple[Store, SnapshotManifest], tmp_path: Path
 ) -> None:
     from pyspark.sql import SparkSession
 
     with SparkCluster(tmp_path / "cluster") as cluster:
-        applications = set()
-        for name in TABLES:
-            assert_equal_to_duckdb(lake, name, compute(lake, name, cluster.url))
-            session = SparkSession.getActiveSession()
-            assert session is not None
-            applications.add(session.sparkContext.applicationId)
-            assert session.sparkContext.master == cluster.url
-        assert len(applications) == 1
-        stop_spark()
-        assert SparkSession.getActiveSession() is None
-
-
-def test_a_worker_killed_while_it_computes_changes_nothing(
-    lake: tuple[Store, SnapshotManifest], tmp_path: Path
-) -> None:
-    with SparkCluster(tmp_path / "cluster") as cluster:
-        compute(lake, "loan_features", cluster.url)  # the session and both executors are there
-        with _worker_killed_at_work(cluster) as killed:
-            spark = compute(lake, "account_features", cluster.url)
+        loan_features = compute(lake, "loan_features", cluster.url)
+        session = SparkSession.getActiveSession()
+        assert session is not None
+        assert session.sparkContext.master == cluster.url
+        with _worker_killed_at_work(session, cluster) as killed:
+            account_features = compute(lake, "account_features", cluster.url)
         assert killed.is_set()
         assert cluster.workers == 1
-        assert_equal_to_duckdb(lake, "account_features", spark)
+        again = SparkSession.getActiveSession()
+        assert again is not None
+        assert again.sparkContext.applicationId == session.sparkContext.applicationId
+        stop_spark()
+        assert SparkSession.getActiveSession() is None
+    assert_equal_to_duckdb(lake, "loan_features", loan_features)
+    assert_equal_to_duckdb(lake, "account_features", account_features)
 
 
 @contextmanager
-def _worker_killed_at_work(cluster: SparkCluster) -> Iterator[threading.Event]:
+def _worker_killed_at_work(
+    session: "SparkSession", cluster: SparkCluster
+) -> Iterator[threading.Event]:
     """Kill a worker as soon as tasks of the computation are done and others still to do."""
-    from pyspark.sql import SparkSession
-
-    session = SparkSession.getActiveSession()
-    assert session is not None
     tracker = session.sparkContext.statusTracker()
     killed, over = threading.Event(), threading.Event()
 

@@ -1,4 +1,7 @@
-"""Distinct secrets in every setting and URL, then the commands: none is printed or written."""
+"""The commands against servers, the bank in a real MariaDB, the lake on S3 over HTTP.
+
+Distinct secrets stand in every setting and URL: none is printed or written.
+"""
 
 import hashlib
 import json
@@ -8,10 +11,24 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+import pandas as pd
 import pytest
 
+from loan_pipeline.bank.open import open_bank
+from loan_pipeline.contracts.features import FEATURES
 from loan_pipeline.defs.jobs import fill_ops
+from loan_pipeline.lake.feature_tables import FeatureTable, read_feature_table
+from loan_pipeline.lake.open import open_store
+from loan_pipeline.load_loans import load_loans
+from loan_pipeline.scoring.release import load_latest
+from loan_pipeline.settings import Settings
+from loan_pipeline.sources.open import open_source
+from loan_pipeline_tests.helpers.aws import aws_variables, new_lake
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+SAMPLE = "sample:scale=0.5,seed=1"
 
 BIN = Path(sys.executable).parent
 # With characters that URLs must encode; each is looked for as it is and encoded.
@@ -30,13 +47,14 @@ class Shell:
     """Runs commands with the planted settings and keeps all that they print."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
+        self.environment = environment
+        self.home = Path(environment["LOAN_HOME"])
         self.printed: list[str] = []
 
     def run(self, *command: str, succeeds: bool = True, **settings: str) -> str:
         done = subprocess.run(
             [BIN / command[0], *command[1:]],
-            env=self._environment | settings,
+            env=self.environment | settings,
             capture_output=True,
             text=True,
             check=False,
@@ -55,20 +73,21 @@ def user_with(server: MariaDBServer, name: str, password: str, database: str) ->
     return f"mysql://{name}:{quote(password, safe='')}@127.0.0.1:{server.port}/{database}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shell(
-    mariadb_server: MariaDBServer, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mariadb_server: MariaDBServer, s3_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Shell:
+    """A shell in which the whole pipeline has run, the bank filled from another server."""
     for name in ("secret_bank", "secret_source"):
         mariadb_server.new_database(name)
     source = user_with(mariadb_server, "reader", SOURCE, "secret_source")
+    open_bank(Settings(database_url=source)).fill(open_source(SAMPLE))
     wrong = f"mysql://reader:{quote(WRONG, safe='')}@127.0.0.1:{mariadb_server.port}/secret_source"
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
     planted = {
-        "LOAN_HOME": str(tmp_path / "home"),
+        "LOAN_HOME": str(tmp_path_factory.mktemp("home")),
         "LOAN_ENV_FILE": "",
         "LOAN_DATABASE_URL": user_with(mariadb_server, "owner", BANK, "secret_bank"),
-        "LOAN_LAKE_URL": s3_url,
+        "LOAN_LAKE_URL": new_lake(s3_server),
         "LOAN_WEB_API_KEYS": f"client:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
         "LOAN_WEB_OIDC_CLIENT_SECRET": CLIENT,
         "LOAN_WEB_SECRET_KEY": SIGNING,
@@ -80,7 +99,10 @@ def shell(
         "RAW_SOURCE": f"mysql://bank:{WRONG}@db/financial",
         "PYTHONWARNINGS": "ignore",
     }
-    return Shell(dict(os.environ) | planted)
+    inherited = {name: os.environ[name] for name in os.environ if name != "DAGSTER_HOME"}
+    shell = Shell(inherited | aws_variables(s3_server) | planted)
+    shell.run("loan-pipeline", "run", "--source", "env:BANK_SOURCE", "--recipe", "quick")
+    return shell
 
 
 def leaks(text: bytes) -> list[str]:
@@ -100,20 +122,24 @@ def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
     )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
-    sample = "sample:scale=0.5,seed=1"
-    source_url = shell._environment["BANK_SOURCE"]
-    fill = (
-        "from loan_pipeline.bank.open import open_bank; "
-        "from loan_pipeline.settings import Settings; "
-        "from loan_pipeline.sources.open import open_source; "
-        f"open_bank(Settings()).fill(open_source({sample!r}))"
-    )
-    shell.run("python", "-c", fill, LOAN_DATABASE_URL=source_url)
+@pytest.mark.usefixtures("aws_environment")
+def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit(
+    shell: Shell,
+) -> None:
+    store = open_store(shell.environment["LOAN_LAKE_URL"])
+    record = FeatureTable.model_validate_json(store.read("assets/loan_features.json"))
+    built = read_feature_table(store, record).sort_values("loan_id", ignore_index=True)
+    embedded = load_loans(SAMPLE).sort_values("loan_id", ignore_index=True)
+    names = ["loan_id", "account_id", "status", *(feature.name for feature in FEATURES)]
+    pd.testing.assert_frame_equal(built[names], embedded[names], check_exact=True)
 
-    shell.run("loan-pipeline", "run", "--source", "env:BANK_SOURCE", "--recipe", "quick")
+    scorer = load_latest(store, "behavioural", shell.home / "cache")
+    assert scorer.score_account(1, 96_000, 24).reasons
+    assert not (shell.home / "bank.duckdb").exists()
+
+
+def test_no_secret_is_printed_or_written(shell: Shell) -> None:
+    source_url = shell.environment["BANK_SOURCE"]
     told = shell.run("loan-pipeline", "releases")
     assert "recipe quick" in told
     shell.run(
@@ -138,7 +164,7 @@ def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
     for source in ("env:WRONG_SOURCE", "env:RAW_SOURCE"):
         materialise(shell, source, succeeds=False)
     materialise(shell, "env:BANK_SOURCE", succeeds=True)
-    broken = shell._environment["LOAN_DATABASE_URL"].replace(quote(BANK, safe=""), TYPED)
+    broken = shell.environment["LOAN_DATABASE_URL"].replace(quote(BANK, safe=""), TYPED)
     shell.run(
         "loan-pipeline", "run", "--source", "sample", succeeds=False, LOAN_DATABASE_URL=broken
     )
@@ -147,7 +173,7 @@ def test_no_secret_is_printed_or_written(shell: Shell, tmp_path: Path) -> None:
 
     printed = [text for text in shell.printed if leaks(text.partition("\n")[2].encode())]
     assert not printed
-    home = tmp_path / "home"
+    home = shell.home
     files = [path for path in home.rglob("*") if path.is_file()]
     assert any(path.suffix == ".db" for path in files), "Dagster's storage must be among them"
     signing = {home / "web_secret_key"}
