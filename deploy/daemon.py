@@ -1,13 +1,13 @@
 """Runs Dagster's daemon, one at a time: two of them would execute queued runs twice.
 
-Holds a lock in Dagster's PostgreSQL while the daemon runs; a second one waits a minute, then ends.
+Takes a lock in Dagster's PostgreSQL, then becomes the daemon, so that the lock lasts exactly as
+long as the daemon does; a second one waits a minute for it, then ends.
 """
 
 import os
-import signal
-import subprocess
 import sys
 import time
+from typing import NoReturn
 
 import psycopg2
 
@@ -17,8 +17,8 @@ _SECONDS_TO_WAIT = 60  # for one that is being replaced
 _OPTIONS = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
-def main() -> int:
-    """Take the lock and run the daemon with this command's arguments; its exit code."""
+def main() -> NoReturn:
+    """Take the lock and become the daemon with this command's arguments."""
     url = os.environ["DAGSTER_POSTGRES_URL"].replace("+psycopg2", "", 1)
     connection = psycopg2.connect(url, options=_OPTIONS)
     connection.autocommit = True
@@ -29,16 +29,12 @@ def main() -> int:
             if cursor.fetchone() == (True,):
                 break
             if time.monotonic() > deadline:
-                print(
-                    "another daemon runs on this database: this one is not started", file=sys.stderr
-                )
-                return 1
+                sys.exit("another daemon runs on this database: this one is not started")
             time.sleep(2)
-    daemon = subprocess.Popen(["dagster-daemon", "run", *sys.argv[1:]])
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda found, _frame: daemon.send_signal(found))
-    return daemon.wait()
+    # PostgreSQL frees the lock when this connection closes: from here on, when the daemon ends.
+    os.set_inheritable(connection.fileno(), True)
+    os.execvp("dagster-daemon", ["dagster-daemon", "run", *sys.argv[1:]])  # noqa: S606
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

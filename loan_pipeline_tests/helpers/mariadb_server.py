@@ -48,8 +48,8 @@ class MariaDBServer:
             self._process = subprocess.Popen(
                 ["mariadbd", "--no-defaults", f"--datadir={data}", f"--port={self.port}",
                  f"--socket={self.folder / 's'}", "--bind-address=127.0.0.1", *as_root,
-                 f"--tmpdir={temporary}", f"--pid-file={self.folder / 'pid'}", *_NO_NEED_TO_BE_DURABLE,
-                 *self._options],
+                 f"--tmpdir={temporary}", f"--pid-file={self.folder / 'pid'}",
+                 *_NO_NEED_TO_BE_DURABLE, *self._options],
                 stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + _STARTING_SECONDS

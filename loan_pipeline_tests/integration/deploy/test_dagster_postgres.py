@@ -83,10 +83,9 @@ class Deployment:
         done = subprocess.run(command, env=self.environment, capture_output=True)
         return done.returncode == 0
 
-    def start(self, name: str, *command: str) -> Path:
-        """A service through the image's entry point; gives its log."""
-        log = self.folder / f"{name}.log"
-        with log.open("wb") as output:
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        """A service through the image's entry point; it logs to `log_of` its name."""
+        with self.log_of(name).open("wb") as output:
             process = subprocess.Popen(
                 ["sh", "deploy/start.sh", *command],
                 cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT,
@@ -101,7 +100,10 @@ class Deployment:
                 process.wait()
 
         self._stack.callback(stop)
-        return log
+        return process
+
+    def log_of(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
     def until(self, happened: Callable[[], object], what: str) -> None:
         """Wait for something to happen; tells what the services have logged where it does not."""
@@ -109,7 +111,7 @@ class Deployment:
         while not happened():
             if time.monotonic() > deadline:
                 logs = [f"{log}:\n{log.read_text()[-4000:]}" for log in self.folder.glob("*.log")]
-                raise AssertionError("\n".join([f"in vain waited for {what}", *logs]))
+                raise AssertionError("\n".join([*logs, f"in vain waited for {what}"]))
             time.sleep(0.5)
 
     def runs(self, job: str, **tags: str) -> list[dg.DagsterRun]:
@@ -153,7 +155,7 @@ def test_the_instance_is_on_postgresql_and_s3(deployment: Deployment) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Using variable_values:DeprecationWarning")  # Dagster's own call
-def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deployment) -> None:
+def test_a_run_a_tick_of_each_kind_a_retry_and_other_daemons(deployment: Deployment) -> None:
     workspace, until = ("-w", str(deployment.workspace)), deployment.until
     port = str(deployment.web_port)
     deployment.start("web", "dagster-webserver", *workspace, "-h", "127.0.0.1", "-p", port)
@@ -165,7 +167,7 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
     until(lambda: deployment.succeeds(*health), "the web server")
 
     daemon = ("python", str(ROOT / "deploy/daemon.py"), *workspace)
-    logs = [deployment.start(f"daemon{n}", *daemon) for n in (1, 2)]
+    daemons = {name: deployment.start(name, *daemon) for name in ("daemon1", "daemon2")}
 
     # A failure from before it would not be retried: what reads events begins with the newest.
     until(
@@ -179,21 +181,11 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
     submitted = client.submit_job_execution("fine", tags={"by": "hand"})
     client.submit_job_execution("dies_once")
     client.submit_job_execution("refused")
+    _start_schedule(deployment, seconds_ago=180)
 
     # A run from the pages ends well, and what it printed is on S3.
     until(lambda: client.get_run_status(submitted) is dg.DagsterRunStatus.SUCCESS, "the run")
-
-    def printed() -> list[str]:
-        listed = deployment.s3.list_objects_v2(Bucket=deployment.bucket, Prefix="compute-logs/")
-        return [
-            deployment.s3.get_object(Bucket=deployment.bucket, Key=one["Key"])["Body"]
-            .read()
-            .decode()
-            for one in listed.get("Contents", ())
-            if submitted in one["Key"] and one["Key"].endswith(".out")
-        ]
-
-    assert "said by a step" in "".join(printed())
+    assert "said by a step" in _printed(deployment, submitted)
 
     # A run whose process died is started once more; a step that failed is not.
     until(lambda: len(deployment.runs("dies_once")) == 2, "the retry")
@@ -205,10 +197,57 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
         "the retry's end",
     )
     until(lambda: deployment.runs("refused")[0].is_finished, "the refused run")
+    assert len(deployment.runs("refused")) == 1
 
-    # The schedule is on since two minutes ago, as if no daemon had run: what was due is caught up.
-    deployment.run("dagster", "schedule", "start", "every_minute", *workspace)
-    switched_on = datetime.now(UTC).timestamp() - 120
+    # What was due while no daemon ran is caught up; each tick makes one run.
+    ticks = {"dagster/schedule_name": "every_minute"}
+    until(lambda: len(deployment.runs("fine", **ticks)) >= 2, "the schedule")
+    deployment.run("dagster", "schedule", "stop", "every_minute", *workspace)
+    until(lambda: deployment.runs("fine", **{"dagster/sensor_name": "seen"}), "the sensor")
+    until(lambda: all(run.is_finished for run in deployment.runs("fine")), "the runs of ticks")
+    assert len(deployment.runs("fine", **{"dagster/sensor_name": "seen"})) == 1
+    times = [
+        run.tags[".dagster/scheduled_execution_time"] for run in deployment.runs("fine", **ticks)
+    ]
+    assert len(times) == len(set(times))
+
+    # Of the two daemons one ran, the other says so. It is killed in the middle of a run, with
+    # others waiting: a third goes on where it was.
+    until(lambda: any(one.poll() is not None for one in daemons.values()), "the second daemon")
+    [first] = [name for name, one in daemons.items() if one.poll() is None]
+    [second] = daemons.keys() - {first}
+    assert "another daemon runs on this database" in deployment.log_of(second).read_text()
+    deployment.start("daemon3", *daemon)
+    interrupted = [client.submit_job_execution("fine") for _ in range(2)]
+    under_way = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS}
+    until(lambda: client.get_run_status(interrupted[0]) in under_way, "a run under way")
+    daemons[first].kill()
+    until(
+        lambda: all(
+            client.get_run_status(run) is dg.DagsterRunStatus.SUCCESS for run in interrupted
+        ),
+        "the runs that the first daemon left",
+    )
+
+    # No run was executed twice, and none failed that should not.
+    assert {run.status for run in deployment.runs("fine")} == {dg.DagsterRunStatus.SUCCESS}
+    said = [deployment.log_of(name).read_text() for name in (first, "daemon3")]
+    assert not any("multiple daemon processes" in one for one in said)
+    code = deployment.log_of("code").read_text()
+    assert code.count('RUN_FAILURE - Execution of run for "refused"') == 1
+    started = [deployment.instance.all_logs(run, dg.DagsterEventType.RUN_START)
+               for run in (submitted, *interrupted)]  # fmt: skip
+    assert [len(events) for events in started] == [1, 1, 1]
+
+    # What the alarm on failed runs looks for.
+    pattern = template("alarms")["Resources"]["FailedRuns"]["Properties"]["FilterPattern"]
+    assert pattern.strip('"') in code
+
+
+def _start_schedule(deployment: Deployment, seconds_ago: int) -> None:
+    """Switch the schedule on, as if it had been so for a while in which no daemon ran."""
+    deployment.run("dagster", "schedule", "start", "every_minute", "-w", str(deployment.workspace))
+    switched_on = datetime.now(UTC).timestamp() - seconds_ago
     url = deployment.postgres_url.replace("+psycopg2", "")
     with closing(psycopg2.connect(url)) as db, db, db.cursor() as cursor:
         cursor.execute(
@@ -218,28 +257,11 @@ def test_a_run_a_tick_of_each_kind_a_retry_and_a_second_daemon(deployment: Deplo
         )
         assert cursor.rowcount == 1
 
-    ticks = {"dagster/schedule_name": "every_minute"}
-    until(lambda: len(deployment.runs("fine", **ticks)) >= 2, "the schedule")
-    deployment.run("dagster", "schedule", "stop", "every_minute", *workspace)
 
-    # Each tick made one run.
-    until(lambda: deployment.runs("fine", **{"dagster/sensor_name": "seen"}), "the sensor")
-    until(lambda: all(run.is_finished for run in deployment.runs("fine")), "the runs of ticks")
-    assert len(deployment.runs("fine", **{"dagster/sensor_name": "seen"})) == 1
-    times = [
-        run.tags[".dagster/scheduled_execution_time"] for run in deployment.runs("fine", **ticks)
-    ]
-    assert len(times) == len(set(times))
-    assert {run.status for run in deployment.runs("fine")} == {dg.DagsterRunStatus.SUCCESS}
-    assert len(deployment.runs("refused")) == 1
-
-    # Only one of the two daemons ran, the other says so; and no run was executed twice.
-    said = [log.read_text() for log in logs]
-    assert sum("another daemon runs on this database" in one for one in said) == 1
-    assert not any("multiple daemon processes" in one for one in said)
-    code = (deployment.folder / "code.log").read_text()
-    assert code.count('RUN_FAILURE - Execution of run for "refused"') == 1
-
-    # What the alarm on failed runs looks for.
-    pattern = template("alarms")["Resources"]["FailedRuns"]["Properties"]["FilterPattern"]
-    assert pattern.strip('"') in code
+def _printed(deployment: Deployment, run_id: str) -> str:
+    """What the steps of a run printed, as it stands on S3."""
+    listed = deployment.s3.list_objects_v2(Bucket=deployment.bucket, Prefix="compute-logs/")
+    keys = [one["Key"] for one in listed["Contents"] if run_id in one["Key"]]
+    objects = [deployment.s3.get_object(Bucket=deployment.bucket, Key=key)
+               for key in keys if key.endswith(".out")]  # fmt: skip
+    return "".join(one["Body"].read().decode() for one in objects)
