@@ -52,10 +52,12 @@ def score(fields: Fields, *, source: str, visitor: str | None = None) -> Answer:
         NoModel: nothing is released.
         NotRecorded: the answer cannot be recorded, and must be.
     """
-    scorer = app_state().models.scorer(feature_set_for(fields))
+    state = app_state()
+    scorer = state.models.scorer(feature_set_for(fields))
     row = scorer.request_row(fields)
-    answer = Answer(_in_own_currency(scorer.explain(row)), fields, scorer.named(row))
-    _record([answer], source, visitor)
+    prediction = _in_currency(scorer.explain(row), state.settings.currency)
+    answer = Answer(prediction, fields, scorer.named(row))
+    _record(state, [answer], source, visitor)
     return answer
 
 
@@ -72,6 +74,7 @@ def score_batch(
         NoModel: nothing is released for a feature set that the batch needs.
         NotRecorded: the answers cannot be recorded, and must be.
     """
+    state = app_state()
     answers: list[Prediction | InputRejected | UnknownAccount | None] = [None] * len(lines)
     rows: dict[FeatureSet, list[tuple[int, Fields, Row]]] = {}
     for index, line in enumerate(lines):
@@ -81,25 +84,24 @@ def score_batch(
             continue
         name = feature_set_for(fields)
         try:
-            row = app_state().models.scorer(name).request_row(fields)
+            row = state.models.scorer(name).request_row(fields)
         except (InputRejected, UnknownAccount) as error:
             answers[index] = error
         else:
             rows.setdefault(name, []).append((index, fields, row))
     recorded = []
     for name, indexed in rows.items():
-        scorer = app_state().models.scorer(name)
-        predictions = map(_in_own_currency, scorer.score_batch([row for _, _, row in indexed]))
-        for (index, asked, row), prediction in zip(indexed, predictions, strict=True):
-            answers[index] = prediction
+        scorer = state.models.scorer(name)
+        scored = scorer.score_batch([row for _, _, row in indexed])
+        for (index, asked, row), one in zip(indexed, scored, strict=True):
+            answers[index] = prediction = _in_currency(one, state.settings.currency)
             recorded.append(Answer(prediction, asked, scorer.named(row), lines[index].number))
     if record and recorded:
-        _record(recorded, "batch", None)
+        _record(state, recorded, "batch", None)
     return [answer for answer in answers if answer is not None]
 
 
-def _record(answers: Sequence[Answer], source: str, visitor: str | None) -> None:
-    state = app_state()
+def _record(state: AppState, answers: Sequence[Answer], source: str, visitor: str | None) -> None:
     state.predictions.record(
         answers,
         source=source,
@@ -128,9 +130,8 @@ def _ship(state: AppState, answers: int) -> None:
         state.metrics.lost.inc(answers)
 
 
-def _in_own_currency(prediction: Prediction) -> Prediction:
+def _in_currency(prediction: Prediction, currency: str) -> Prediction:
     """The prediction with the bank's currency in its words."""
-    currency = app_state().settings.currency
     if currency == CONTRACTS_CURRENCY:
         return prediction
     return replace(
@@ -152,7 +153,8 @@ def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[Predict
         Durations in months; amounts, each with its answers by duration, None where the terms are
         out of bounds.
     """
-    scorer = app_state().models.scorer(feature_set_for(fields))
+    state = app_state()
+    scorer = state.models.scorer(feature_set_for(fields))
     asked_amount, asked_duration = (_number(fields[name]) for name in ("amount", "duration"))
     amounts = sorted({_within_bounds(asked_amount * share) for share in _SHARES_OF_AMOUNT})
     durations = sorted({*_DURATIONS, int(asked_duration)})
@@ -167,7 +169,7 @@ def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[Predict
             except InputRejected:
                 continue
             cells.append((amount, duration))
-    answers = map(_in_own_currency, scorer.score_batch(rows))
+    answers = [_in_currency(one, state.settings.currency) for one in scorer.score_batch(rows)]
     known = dict(zip(cells, answers, strict=True))
     table = [(amount, [known.get((amount, months)) for months in durations]) for amount in amounts]
     return durations, table

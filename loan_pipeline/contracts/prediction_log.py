@@ -9,7 +9,7 @@ PREDICTION_LOG_FILE = "predictions.sqlite"
 CREATE_PREDICTION_LOG = """
 CREATE TABLE IF NOT EXISTS predictions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of writing, never used twice
-    prediction_id TEXT NOT NULL UNIQUE,   -- 32 hexadecimal digits, unique among all logs
+    prediction_id TEXT NOT NULL,          -- 32 random hexadecimal digits, unique among all logs
     answered_at TEXT NOT NULL,            -- UTC, ISO 8601
     milliseconds REAL NOT NULL,           -- from the request's start to this row
     request_id TEXT NOT NULL,             -- shared by the rows of a batch; callers may choose it
@@ -61,5 +61,4 @@ ADD_MISSING_COLUMNS = {
 }
 IDENTIFY_OLD_ROWS = """
 UPDATE predictions SET prediction_id = lower(hex(randomblob(16))) WHERE prediction_id = '';
-CREATE UNIQUE INDEX IF NOT EXISTS predictions_by_prediction_id ON predictions (prediction_id);
 """

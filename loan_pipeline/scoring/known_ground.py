@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from math import isnan
 
 import numpy as np
@@ -45,17 +44,16 @@ class KnownGround:
 
     def __init__(self, ranges: Sequence[KnownRange], names: Sequence[str]) -> None:
         self._names = tuple(names)
-        self._plain = [one for one in ranges if one.feature not in JOINT_LIMITS_BY_NAME]
+        self._plain = [
+            (self._names.index(one.feature), *_with_margin(one), one)
+            for one in ranges
+            if one.feature not in JOINT_LIMITS_BY_NAME
+        ]
         self._joint = [
-            (JOINT_LIMITS_BY_NAME[one.feature], one)
+            (JOINT_LIMITS_BY_NAME[one.feature], *_with_margin(one), one)
             for one in ranges
             if one.feature in JOINT_LIMITS_BY_NAME
         ]
-        self._columns = np.array([self._names.index(one.feature) for one in self._plain], dtype=int)
-        bounds = [_with_margin(one) for one in self._plain]
-        self._low = np.array([low for low, _ in bounds])
-        self._high = np.array([high for _, high in bounds])
-        self._never_missing = np.array([not one.missing for one in self._plain], dtype=bool)
 
     def referrals(self, rows: NDArray[np.float32]) -> list[tuple[Referral, ...]]:
         """What of each request lies beyond the training loans, in the order of the ranges.
@@ -66,30 +64,27 @@ class KnownGround:
         Returns:
             One tuple per request, empty where there is nothing to refer.
         """
-        values = rows[:, self._columns].astype(np.float64)
-        # Comparisons with NaN are false: a missing value is beyond no bound.
-        beyond = (values < self._low) | (values > self._high)
-        beyond |= np.isnan(values) & self._never_missing
-        return [
-            (*self._of_features(*found), *self._of_joint_limits(row))
-            for *found, row in zip(beyond.tolist(), values.tolist(), rows.tolist(), strict=True)
-        ]
+        return [self.referral(row) for row in rows.tolist()]
 
-    def _of_features(self, beyond: list[bool], values: list[float]) -> list[Referral]:
-        if True not in beyond:
-            return []
-        found = compress(zip(self._plain, values, strict=True), beyond)
-        return [_referral(one, None if isnan(value) else value) for one, value in found]
-
-    def _of_joint_limits(self, row: list[float]) -> list[Referral]:
+    def referral(self, row: list[float]) -> tuple[Referral, ...]:
+        """The same of one request, its numbers as a list: arrays of one row are slow."""
         found = []
-        for limit, known in self._joint:
-            # A joint limit has no value where one of its features has none.
-            value = limit.value(dict(zip(self._names, row, strict=True)))
-            low, high = _with_margin(known)
-            if value is not None and not low <= value <= high:
+        for index, low, high, known in self._plain:
+            value = row[index]
+            if low <= value <= high:
+                continue
+            if not isnan(value):
                 found.append(_referral(known, value))
-        return found
+            elif not known.missing:
+                found.append(_referral(known, None))
+        if self._joint:
+            values = dict(zip(self._names, row, strict=True))
+            for limit, low, high, known in self._joint:
+                # A joint limit has no value where one of its features has none.
+                quotient = limit.value(values)
+                if quotient is not None and not low <= quotient <= high:
+                    found.append(_referral(known, quotient))
+        return tuple(found)
 
 
 def _with_margin(known: KnownRange) -> tuple[float, float]:

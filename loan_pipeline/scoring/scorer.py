@@ -4,10 +4,10 @@ Holds a verified bundle's model and its accounts. Threads share a scorer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isnan
 from operator import itemgetter
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,32 +225,34 @@ class Scorer:
         if not rows:
             return []
         stacked = np.stack(rows)
-        probabilities = self.probabilities(stacked).tolist()
-        return [
-            self._prediction(*answer)
-            for answer in zip(rows, probabilities, self._ground.referrals(stacked), strict=True)
-        ]
+        answers = zip(
+            stacked[:, self._amount].tolist(),
+            self.probabilities(stacked).tolist(),
+            self._ground.referrals(stacked),
+            strict=True,
+        )
+        return [self._prediction(*answer) for answer in answers]
 
     def explain(self, row: Row) -> Prediction:
         """Score one row, with its reasons, and those for a refusal where it is one."""
         shares, probability = self._shares(row)
         # Lists: looking into arrays number by number would cost more than the model.
+        numbers: list[float] = row.tolist()
         values: list[str | float | None]
-        values = [None if isnan(number) else number for number in row.tolist()]
+        values = [None if isnan(number) else number for number in numbers]
         for index, feature in self._coded:
-            values[index] = feature.decode(row[index])
+            values[index] = feature.decode(numbers[index])
         parts = list(zip(self.names, values, shares, strict=True))
         reasons = [Reason(*part) for part in parts if part[2]]
         reasons.sort(key=Reason.size, reverse=True)
-        (referral,) = self._ground.referrals(row[None, :])
-        answer = self._prediction(row, probability, referral)
-        return replace(
-            answer,
+        refused = probability < self.manifest.threshold
+        return self._prediction(
+            numbers[self._amount],
+            probability,
+            self._ground.referral(numbers),
             baseline_probability_paid_off=self._baseline_probability,
             reasons=tuple(reasons),
-            principal_reasons=(
-                principal_reasons(parts) if answer.prediction == "not_paid_off" else ()
-            ),
+            principal_reasons=principal_reasons(parts) if refused else (),
         )
 
     def _shares(self, row: Row) -> tuple[list[float], float]:
@@ -287,9 +289,13 @@ class Scorer:
         return float(answers[0])
 
     def _prediction(
-        self, row: Row, probability: float, referral: tuple[Referral, ...]
+        self,
+        amount: float,
+        probability: float,
+        referral: tuple[Referral, ...],
+        **explained: Any,
     ) -> Prediction:
-        threshold, amount = self.manifest.threshold, float(row[self._amount])
+        threshold = self.manifest.threshold
         return Prediction(
             "paid_off" if probability >= threshold else "not_paid_off",
             probability,
@@ -299,4 +305,5 @@ class Scorer:
             amount,
             round((1 - probability) * amount * self.loss_given_default, 2),
             referral,
+            **explained,
         )
