@@ -3,7 +3,7 @@
     python -m benchmarks [PART …] [--scales 1,10] [--source DIR] [--minutes 5] [--write-docs]
 
 Prints as it goes. Figures are kept in `benchmarks.json` in LOAN_HOME, part by part, with machine
-and day; `--write-docs` makes `docs/benchmarks.md` and its pictures from them.
+and day; `--write-docs` puts them in the place of the parts that `docs/benchmarks.md` had before.
 """
 
 import argparse

@@ -1,5 +1,6 @@
-"""`docs/benchmarks.md` from the kept figures: a table for each part, and where a peer is ahead."""
+"""`docs/benchmarks.md` and its figures: a table for each part, and where a peer is ahead."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from benchmarks.growth import on_paper
 from benchmarks.plots import write_plots
 
 DOCS = Path(__file__).parents[1] / "docs"
+FIGURES = DOCS / "benchmarks" / "figures.json"
 
 _TITLES = {
     "bank": "Filling and reading MariaDB",
@@ -27,9 +29,10 @@ _TITLES = {
 }
 _INTRODUCTION = """# Benchmarks
 
-Made from figures by `python -m benchmarks --write-docs`; do not edit. `make bench` measures every
-part beside its peers, in turn, on the same work, in one run; `python -m benchmarks PART` one part,
-and `--source DIR` the quality of models on a folder of PKDD'99 files in place of the sample bank.
+Made from [figures](benchmarks/figures.json) by `python -m benchmarks --write-docs`; do not edit.
+`make bench` measures every part beside its peers, in turn, on the same work, in one run;
+`python -m benchmarks PART` one part, and `--source DIR` the quality of models on a folder of
+PKDD'99 files in place of the sample bank.
 
 Peers are written as their own users would write them, and the run itself or a test checks that they
 compute the same. Compare ratios, not seconds: machines differ, and are noisy. A ratio above 1 says
@@ -37,9 +40,13 @@ how many times better ours is; where a peer is ahead by more than 2 %, the table
 """
 
 
-def write_docs(parts: Mapping[str, Any]) -> None:
-    """Write the page and its pictures."""
-    pictures = write_plots(parts, DOCS / "benchmarks")
+def write_docs(measured: Mapping[str, Any]) -> None:
+    """Write the page and its pictures: of these parts, and of those that were measured before."""
+    FIGURES.parent.mkdir(exist_ok=True)
+    before = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    parts = before | dict(measured)
+    FIGURES.write_text(json.dumps(parts, indent=1, default=str) + "\n")
+    pictures = write_plots(parts, FIGURES.parent)
     (DOCS / "benchmarks.md").write_text(page(parts, pictures), encoding="utf-8")
 
 
@@ -47,7 +54,7 @@ def page(parts: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     """The page in Markdown.
 
     Args:
-        parts: what `benchmarks.json` holds.
+        parts: figures by part, as `benchmarks.json` holds them.
         pictures: by the part they belong to.
     """
     known = {name: parts[name] for name in _TITLES if name in parts}

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -17,10 +18,18 @@ _SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "mlflow_server"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server or a browser as slow, by the fixtures that it uses."""
+    """Mark what starts a server or a browser as slow, by the fixtures that it uses.
+
+    The files that may take longest come first, so that none is left to run alone at the end.
+    """
+    longest: dict[Path, float] = {}
     for item in items:
         if isinstance(item, pytest.Function) and _SERVERS & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+        limit = item.get_closest_marker("timeout")
+        seconds = limit.args[0] if limit else 0
+        longest[item.path] = max(seconds, longest.get(item.path, 0))
+    items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest.fixture(scope="session")

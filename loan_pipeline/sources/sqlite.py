@@ -99,7 +99,9 @@ class SqliteSource:
             raise SourceError(f"{self.name} cannot be read: {error}.") from None
 
     def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)
+        # A bank that is filled takes batches in threads of its own, one after the other.
+        address = f"{self._path.resolve().as_uri()}?mode=ro"
+        return sqlite3.connect(address, uri=True, check_same_thread=False)
 
     def _explained(self, table: Table, bad: BadColumn) -> str:
         shown = "; ".join(

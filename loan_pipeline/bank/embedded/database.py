@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from loan_pipeline.bank.arrow import arrow_schema
 from loan_pipeline.bank.embedded.reader import EmbeddedReader
 from loan_pipeline.bank.errors import BankError
 from loan_pipeline.bank.fill import Fill, refuse_unless_managed
@@ -112,12 +113,20 @@ def _fill_file(path: Path, source: Source) -> dict[str, int]:
             # Keys are validated below with one query; an index would cost more than it gives.
             columns = ", ".join(column_definition(column, duckdb_type) for column in table.columns)
             connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
-            count = 0
-            for batch in batches:
-                connection.register("batch", pa.Table.from_batches([batch]))
-                connection.execute(f'INSERT INTO "{table.name}" SELECT * FROM batch')
-                count += batch.num_rows
-            return count
+            failures: list[Exception] = []
+            stream = pa.RecordBatchReader.from_batches(
+                arrow_schema(table), _noting_failures(batches, failures)
+            )
+            # One statement for all: DuckDB stores rows while the next ones are made and checked.
+            connection.register("stream", stream)
+            try:
+                connection.execute(f'INSERT INTO "{table.name}" SELECT * FROM stream')
+                [(count,)] = connection.fetchall()
+            except duckdb.Error:
+                if failures:
+                    raise failures[0] from None
+                raise
+            return int(count)
 
         fill = Fill(source)
         counts = fill.load(into)
@@ -128,6 +137,17 @@ def _fill_file(path: Path, source: Source) -> dict[str, int]:
             [source.name],
         )
     return counts
+
+
+def _noting_failures(
+    batches: Iterator[pa.RecordBatch], failures: list[Exception]
+) -> Iterator[pa.RecordBatch]:
+    """The batches; what ends them, of which DuckDB keeps the words only, goes to `failures`."""
+    try:
+        yield from batches
+    except Exception as error:
+        failures.append(error)
+        raise
 
 
 def _remove(path: Path) -> None:
