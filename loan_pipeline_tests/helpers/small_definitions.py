@@ -1,8 +1,7 @@
-"""Dagster definitions of seconds, for tests of a deployment; `SCRATCH` names their folder."""
+"""Dagster definitions of seconds, for tests of a deployment."""
 
 import os
 import signal
-from pathlib import Path
 
 import dagster as dg
 
@@ -14,11 +13,9 @@ def say() -> None:
 
 
 @dg.op
-def die_once() -> None:
-    """Kills its own process the first time, as a machine that is taken away would."""
-    died = Path(os.environ["SCRATCH"], "died")
-    if not died.exists():
-        died.touch()
+def die_once(context: dg.OpExecutionContext) -> None:
+    """Kills its own process unless it is a retry, as a machine that is taken away would."""
+    if context.run.parent_run_id is None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
