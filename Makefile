@@ -46,7 +46,7 @@ check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/cfn-lint deploy/aws/*.yaml
 	@$(BIN)/hadolint deploy/*.Dockerfile
 	@$(MAKE) --no-print-directory check-forge
-	@$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) -m 'not slow'
+	@$(PYTEST) -m 'not slow'
 
 check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, by their own schemas
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -23,16 +23,14 @@ _OF_PAGES = _OF_ALL | {
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to every answer of `app`, where a page did not set its own."""
+    """Add the headers to every answer of `app`, where a view did not set its own."""
     app.after_request(_protect)
 
 
 def _protect(response: Response) -> Response:
-    if request.path.startswith("/api/v1/"):
-        response.headers.extend(_OF_DATA)
-    else:
-        for name, value in _OF_PAGES.items():
-            response.headers.setdefault(name, value)
+    of_data = request.path.startswith("/api/v1/")
+    for name, value in (_OF_DATA if of_data else _OF_PAGES).items():
+        response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
