@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# Tests start hundreds of processes; without bytecode each of them compiles the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,10 +19,11 @@ SOURCE ?= sample
 RECIPE ?= default
 DAGSTER_PORT ?= 3000
 WEB_PORT ?= 8000
-# Tests run side by side, a file at a time, those with servers first, one process more than there are
-# processors, as some tests wait for servers. Each takes some 2 GB.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
-PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests run side by side, a file at a time, those with servers first. The slow ones often wait for
+# servers, so that there is one process more than processors for them. Each takes some 2 GB.
+PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$(( $(PROCESSORS) + 1 )))
+PYTEST = $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run up test week check check-forge lambda tools bench generate lock system web-assets screenshots clean
 
@@ -33,7 +37,7 @@ up: $(VENV)/.pipeline web-assets ## Dagster UI (DAGSTER_PORT) and the web app (W
 	@DAGSTER_PORT=$(DAGSTER_PORT) WEB_PORT=$(WEB_PORT) bash deploy/up.sh
 
 test: $(VENV)/.dev system web-assets tools ## Set up, then run every test, with a real MariaDB, S3 server and browser
-	@$(PYTEST)
+	@$(PYTEST) -n $(WORKERS)
 
 week: $(VENV)/.dev system web-assets ## Set up, then go through a week in a browser, on Dagster's UI and the web app
 	@LOAN_TEST_WEEK=1 $(BIN)/python -m pytest -q loan_pipeline_tests/integration/defs/test_week.py
@@ -46,7 +50,7 @@ check: $(VENV)/.dev ## Lint, types, import layers, definitions, fast tests
 	@$(BIN)/cfn-lint deploy/aws/*.yaml
 	@$(BIN)/hadolint deploy/*.Dockerfile
 	@$(MAKE) --no-print-directory check-forge
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -n $(PROCESSORS) -m 'not slow'
 
 check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, by their own schemas
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -23,12 +23,13 @@ from loan_pipeline.load_loans import load_loans
 from loan_pipeline.scoring.release import load_latest
 from loan_pipeline.settings import Settings
 from loan_pipeline.sources.open import open_source
+from loan_pipeline_tests.helpers import borrowers_bank
 from loan_pipeline_tests.helpers.aws import aws_variables, new_lake
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-SAMPLE = "sample:scale=0.5,seed=1"
+BORROWER = 15  # an account of the bank
 
 BIN = Path(sys.executable).parent
 # With characters that URLs must encode; each is looked for as it is and encoded.
@@ -74,14 +75,23 @@ def user_with(server: MariaDBServer, name: str, password: str, database: str) ->
 
 
 @pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the bank's files."""
+    return str(borrowers_bank.write_files(tmp_path_factory.mktemp("files"), scale=0.5))
+
+
+@pytest.fixture(scope="module")
 def shell(
-    mariadb_server: MariaDBServer, s3_server: str, tmp_path_factory: pytest.TempPathFactory
+    mariadb_server: MariaDBServer,
+    s3_server: str,
+    files: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Shell:
     """A shell in which the whole pipeline has run, the bank filled from another server."""
     for name in ("secret_bank", "secret_source"):
         mariadb_server.new_database(name)
     source = user_with(mariadb_server, "reader", SOURCE, "secret_source")
-    open_bank(Settings(database_url=source)).fill(open_source(SAMPLE))
+    open_bank(Settings(database_url=source)).fill(open_source(files))
     wrong = f"mysql://reader:{quote(WRONG, safe='')}@127.0.0.1:{mariadb_server.port}/secret_source"
     planted = {
         "LOAN_HOME": str(tmp_path_factory.mktemp("home")),
@@ -124,17 +134,17 @@ def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
 
 @pytest.mark.usefixtures("aws_environment")
 def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit(
-    shell: Shell,
+    shell: Shell, files: str
 ) -> None:
     store = open_store(shell.environment["LOAN_LAKE_URL"])
     record = FeatureTable.model_validate_json(store.read("assets/loan_features.json"))
     built = read_feature_table(store, record).sort_values("loan_id", ignore_index=True)
-    embedded = load_loans(SAMPLE).sort_values("loan_id", ignore_index=True)
+    embedded = load_loans(files).sort_values("loan_id", ignore_index=True)
     names = ["loan_id", "account_id", "status", *(feature.name for feature in FEATURES)]
     pd.testing.assert_frame_equal(built[names], embedded[names], check_exact=True)
 
     scorer = load_latest(store, "behavioural", shell.home / "cache")
-    assert scorer.score_account(1, 96_000, 24).reasons
+    assert scorer.score_account(BORROWER, 96_000, 24).reasons
     assert not (shell.home / "bank.duckdb").exists()
 
 
@@ -146,8 +156,8 @@ def test_no_secret_is_printed_or_written(shell: Shell) -> None:
         *("loan-pipeline", "backtest", "--source", "env:BANK_SOURCE", "--recipe", "quick"),
         *("--feature-set", "application", "--repeats", "1", "--folds", "2"),
     )
-    account = shell.run("loan-pipeline", "score", "--account", "1", *"--amount 9000".split(),
-                        "--duration", "12")  # fmt: skip
+    account = shell.run("loan-pipeline", "score", "--account", str(BORROWER),
+                        *"--amount 9000 --duration 12".split())  # fmt: skip
     assert "probability" in account
 
     typed = source_url.replace(quote(SOURCE, safe=""), TYPED)
@@ -169,7 +179,7 @@ def test_no_secret_is_printed_or_written(shell: Shell) -> None:
         "loan-pipeline", "run", "--source", "sample", succeeds=False, LOAN_DATABASE_URL=broken
     )
     shell.run("loan-pipeline", "releases", succeeds=False, LOAN_LAKE_URL=f"s3://k:{TYPED}@bucket/a")
-    shell.run("python", "-c", ASK_THE_WEB_APP)
+    shell.run("python", "-c", ASK_THE_WEB_APP, str(BORROWER))
 
     printed = [text for text in shell.printed if leaks(text.partition("\n")[2].encode())]
     assert not printed
@@ -195,9 +205,10 @@ for source in sys.argv[1:]:
 
 
 ASK_THE_WEB_APP = """
+import sys
 from webapp import create_app
 client = create_app(host="127.0.0.1").test_client()
-asked = {"account_id": 1, "amount": 9000, "duration": 12}
+asked = {"account_id": int(sys.argv[1]), "amount": 9000, "duration": 12}
 for key in ("wrong", "apiS3cret7", ""):
     print(client.post("/api/v1/predictions", json=asked, headers={"X-API-Key": key}).data)
 for page in ("/", "/model", "/readyz", "/metrics", "/api/v1/openapi.json"):

@@ -168,8 +168,9 @@ def test_slow_clients_do_not_hold_others_up(released, serve):
         with SlowClients(server.port, half_open=50, slow_bodies=50, body=BODY) as clients:
             beside.append(milliseconds_p99(server.port))
             assert clients.still_connected() == 100
-    # The floor is for what else this machine does: a thread each would block for seconds.
-    assert statistics.median(beside) < max(2 * statistics.median(alone), 10.0), (alone, beside)
+    # The quietest round of each, and a floor, for what else this machine does: where slow clients
+    # take threads, every round would wait for seconds.
+    assert min(beside) < max(2 * min(alone), 20.0), (alone, beside)
 
 
 def milliseconds_p99(port, requests=300):

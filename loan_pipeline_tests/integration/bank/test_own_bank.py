@@ -19,7 +19,7 @@ from loan_pipeline.cli import main
 from loan_pipeline.contracts.tables import TABLES
 from loan_pipeline.settings import Settings
 from loan_pipeline.sources.open import open_source
-from loan_pipeline_tests.helpers import tiny_bank
+from loan_pipeline_tests.helpers import borrowers_bank, tiny_bank
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "your-own-bank.md").read_text()
@@ -97,7 +97,7 @@ def settings_of_the_page(server: MariaDBServer) -> dict[str, str]:
 def test_the_page_leads_from_a_foreign_schema_to_a_release(
     mariadb_server: MariaDBServer, tmp_path: Path
 ) -> None:
-    foreign_bank(mariadb_server, "sample:scale=0.5,seed=2")
+    foreign_bank(mariadb_server, str(borrowers_bank.write_files(tmp_path / "files", scale=0.5)))
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("LOAN_")},
         **settings_of_the_page(mariadb_server),

@@ -47,6 +47,7 @@ def test_small_banks_are_whole_banks(scale: float) -> None:
         assert set(loans["status"].to_pylist()) == set("ABCD")
 
 
+@pytest.mark.slow
 def test_a_larger_bank_is_more_of_the_same_with_keys_of_its_own() -> None:
     source = SampleSource(3)
     for table in TABLES[1:-1]:
