@@ -38,6 +38,10 @@ ENVIRONMENTS = {
         "uvicorn==0.54.0",
     ),
     "mlflow": ("mlflow==3.17.2", "onnx==1.23.2", "onnxruntime==1.32.0"),
+    "mlflow-autogluon": (  # AutoGluon as ours, whose predictor it loads
+        "-c", "requirements.lock",
+        "autogluon.tabular[lightgbm]", "mlflow==3.17.2", "mlflow-autogluon==0.2.0",
+    ),
     "optbinning": ("optbinning==1.0.0", "pyarrow==24.0.0"),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ import http.client
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
@@ -63,13 +63,13 @@ def latencies(
     }
 
 
-def per_second(target: Target, connections: int, seconds: float) -> float:
-    """Answers a second to that many connections at once."""
+def per_second(targets: Sequence[Target], connections: int, seconds: float) -> float:
+    """Answers a second to that many connections at once, spread over the targets."""
     counts = [0] * connections
     deadline = time.monotonic() + seconds
 
     def ask(number: int) -> None:
-        with target.connected() as request:
+        with targets[number % len(targets)].connected() as request:
             while time.monotonic() < deadline:
                 request()
                 counts[number] += 1

@@ -79,7 +79,8 @@ def _connections(figures: Mapping[str, Any]) -> Figure | None:
     for server, by_count in rates.items():
         counts = sorted(map(int, by_count))
         axes.plot(counts, [by_count[str(c)] for c in counts], marker="o", label=server,
-                  color=OURS if server == "this app" else None)  # fmt: skip
+                  color=OURS if server.startswith("this app") else None,
+                  linestyle="--" if "processes" in server else "-")  # fmt: skip
     axes.set(xscale="log", xlabel="connections", ylabel="requests a second", ylim=0)
     axes.set_xticks(
         *zip(*((int(count), count) for count in next(iter(rates.values()))), strict=True)

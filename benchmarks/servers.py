@@ -1,8 +1,9 @@
 """The web app beside other ways to serve the same model: one row with reasons, a batch, footprint.
 
 FastAPI answers scores by onnxruntime and reasons by SHAP, of the same forest. MLflow's scoring
-server serves the released graph as it is, without reasons. Neither looks accounts up or records
-what it answered; ours does both. All answer with the same probability, which is checked.
+server serves the released graph as it is, and the predictor behind it by AutoGluon, both without
+reasons. None of them looks accounts up or records what it answered; ours does both. All answer with
+the same probability, AutoGluon with the one that is not calibrated yet, which is checked.
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.comparison import Comparison
@@ -26,9 +28,17 @@ from benchmarks.reasons import account_rows, accounts
 from benchmarks.released import AMOUNT, DURATION, released_bundle, released_home
 from benchmarks.serving_server import Running, running
 from loan_pipeline.scoring.bundle import Bundle
+from loan_pipeline.training.predictor import PREDICTOR_FOLDER, load_predictor
 
 OURS, FASTAPI, MLFLOW = "this app", "FastAPI, onnxruntime, SHAP", "MLflow, ONNX, no reasons"
-ENVIRONMENT = {OURS: "web", FASTAPI: "fastapi", MLFLOW: "mlflow"}
+AUTOGLUON = "MLflow, AutoGluon, no reasons"
+TWO_PROCESSES = "this app, two processes"  # as a proxy would spread connections over them
+ENVIRONMENT = {
+    OURS: "web",
+    FASTAPI: "fastapi",
+    MLFLOW: "mlflow",
+    AUTOGLUON: "mlflow-autogluon",
+}
 ROWS = 1_000  # of a batch
 ROUNDS, REQUESTS = 5, 200
 CONNECTIONS = (1, 4, 16, 64)
@@ -47,17 +57,20 @@ class _Server:
 
 
 def main() -> dict[str, Any]:
-    """Serve the sample bank's release all three ways."""
+    """Serve the sample bank's release in all ways."""
     home = released_home()
-    return compare(home, released_bundle(home))
+    bundle = released_bundle(home)
+    predictor = home / "models/behavioural" / bundle.manifest.training.predictor_id
+    return compare(home, bundle, predictor)
 
 
-def compare(home: Path, bundle: Bundle) -> dict[str, Any]:
-    """Start all three, ask them in turn; print and return the figures.
+def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[str, Any]:
+    """Start all servers, ask them in turn; print and return the figures.
 
     Args:
         home: a LOAN_HOME whose lake has the bundle as its latest release.
         bundle: a forest with reasons.
+        predictor: what the bundle was exported from; None leaves AutoGluon out.
     """
     rows, numbers = account_rows(bundle, ROWS), accounts(bundle, ROWS)
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="bench-servers-") as name:
@@ -65,20 +78,28 @@ def compare(home: Path, bundle: Bundle) -> dict[str, Any]:
         own_home = folder / "home"  # what ours records goes here
         shutil.copytree(home / "lake", own_home / "lake")
         servers = {
-            OURS: stack.enter_context(_ours(own_home, folder, numbers)),
+            OURS: stack.enter_context(_ours(own_home, folder, numbers, "ours")),
             FASTAPI: stack.enter_context(_fastapi(bundle, folder, rows, numbers)),
             MLFLOW: stack.enter_context(_mlflow(bundle, folder, rows)),
         }
+        if predictor is not None:
+            served = _mlflow_autogluon(bundle, predictor, folder, rows)
+            servers[AUTOGLUON] = stack.enter_context(served)
+            _assert_same_scores(servers[AUTOGLUON], predictor, _table(bundle, rows))
+        second = stack.enter_context(_ours(own_home, folder, numbers, "second"))
         _assert_same(servers)
         one = latencies({n: s.one for n, s in servers.items()}, ROUNDS, REQUESTS)
         batch = latencies({n: s.batch for n, s in servers.items()}, 2, 10)
         rates = {
-            name: {str(c): per_second(server.one, c, SECONDS_OF_LOAD) for c in CONNECTIONS}
-            for name, server in servers.items()
+            name: {str(c): per_second(targets, c, SECONDS_OF_LOAD) for c in CONNECTIONS}
+            for name, targets in (
+                *((name, [server.one]) for name, server in servers.items()),
+                (TWO_PROCESSES, [servers[OURS].one, second.one]),
+            )
         }
         memory = {name: server.running.megabytes() for name, server in servers.items()}
         ready = {name: server.running.seconds_to_ready for name, server in servers.items()}
-    sizes = {name: float(megabytes_of(environment)) for name, environment in ENVIRONMENT.items()}
+    sizes = {name: float(megabytes_of(ENVIRONMENT[name])) for name in servers}
     comparisons = [
         *(
             _comparison(f"{work}, {key}", "ms", {n: f[key] for n, f in found.items()})
@@ -90,7 +111,7 @@ def compare(home: Path, bundle: Bundle) -> dict[str, Any]:
         ),
         *(
             _comparison(f"{count} connections at once", "requests/s",
-                        {n: found[str(count)] for n, found in rates.items()}, "higher")
+                        {name: rates[name][str(count)] for name in servers}, "higher")
             for count in CONNECTIONS
         ),
         _comparison("environment on the disk", "MB", sizes),
@@ -112,10 +133,10 @@ def compare(home: Path, bundle: Bundle) -> dict[str, Any]:
 
 
 @contextmanager
-def _ours(home: Path, folder: Path, numbers: list[int]) -> Iterator[_Server]:
+def _ours(home: Path, folder: Path, numbers: list[int], log: str) -> Iterator[_Server]:
     command = "from loan_pipeline.cli import main; main()"
     serve = [str(python_of("web")), "-c", command, "serve"]
-    with running(serve, home, folder / "ours.log", "/readyz") as server:
+    with running(serve, home, folder / f"{log}.log", "/readyz") as server:
         lines = "\n".join(json.dumps(_asked(number)) for number in numbers)
         yield _Server(
             server,
@@ -153,30 +174,59 @@ def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator
     place = str(folder / "mlflow")
     graph = str(_graph(bundle, folder))
     run_peer("mlflow", "mlflow_model", graph=graph, folder=place, features=rows.shape[1])
-    programs = python_of("mlflow").parent  # it looks for uvicorn on PATH
-    command = [
-        "env",
-        f"PATH={programs}{os.pathsep}{os.environ['PATH']}",
-        "mlflow",
-        "models",
-        "serve",
-        "-m",
-        place,
-        "--env-manager",
-        "local",
-        "-p",
-        "$WEB_PORT",
-    ]
-    with running(command, folder, folder / "mlflow.log", "/ping") as server:
-        one, batch = (
-            json.dumps({"inputs": some.tolist()}).encode()  # NaN, as its parser takes it
-            for some in (rows[:1], rows)
-        )
+    one, batch = (
+        json.dumps({"inputs": some.tolist()}).encode()  # NaN, as its parser takes it
+        for some in (rows[:1], rows)
+    )
+    with _served_by_mlflow("mlflow", place, folder) as server:
         yield _Server(
             server,
             Target(server.port, "/invocations", one),
             Target(server.port, "/invocations", batch),
         )
+
+
+@contextmanager
+def _mlflow_autogluon(
+    bundle: Bundle, predictor: Path, folder: Path, rows: NDArray[np.float32]
+) -> Iterator[_Server]:
+    place, own = str(folder / "mlflow-autogluon"), str(predictor / PREDICTOR_FOLDER)
+    run_peer("mlflow-autogluon", "mlflow_autogluon_model", predictor=own, folder=place)
+    one, batch = (
+        json.dumps(
+            {
+                "dataframe_split": _table(bundle, some).to_dict("split"),
+                "params": {"predict_method": "predict_proba"},
+            }
+        ).encode()
+        for some in (rows[:1], rows)
+    )
+    with _served_by_mlflow("mlflow-autogluon", place, folder) as server:
+        yield _Server(
+            server,
+            Target(server.port, "/invocations", one),
+            Target(server.port, "/invocations", batch),
+        )
+
+
+@contextmanager
+def _served_by_mlflow(environment: str, place: str, folder: Path) -> Iterator[Running]:
+    programs = python_of(environment).parent  # it looks for uvicorn on PATH
+    path = f"PATH={programs}{os.pathsep}{os.environ['PATH']}"
+    serve = ["mlflow", "models", "serve", "-m", place, "--env-manager", "local"]
+    command = ["env", path, *serve, "-p", "$WEB_PORT"]
+    with running(command, folder, folder / f"{environment}.log", "/ping") as server:
+        yield server
+
+
+def _table(bundle: Bundle, rows: NDArray[np.float32]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[feature.name for feature in bundle.features])
+
+
+def _assert_same_scores(server: _Server, predictor: Path, table: pd.DataFrame) -> None:
+    expected = load_predictor(predictor).predictor.predict_proba(table, as_multiclass=False)
+    found = [row["1"] for row in json.loads(server.batch.answer())["predictions"]]
+    np.testing.assert_allclose(found, expected, atol=_SAME)
 
 
 def _assert_same(servers: dict[str, _Server]) -> None:

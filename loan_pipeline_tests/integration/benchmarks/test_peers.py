@@ -109,8 +109,9 @@ def test_shap_gives_the_same_reasons(tmp_path: Path) -> None:
 def test_other_servers_answer_with_the_same_probability(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in servers.ENVIRONMENT.values():
-        needs(name)
+    served = {servers.OURS, servers.FASTAPI, servers.MLFLOW}  # AutoGluon needs a training
+    for name in served:
+        needs(servers.ENVIRONMENT[name])
     monkeypatch.setattr(servers, "ROUNDS", 1)
     monkeypatch.setattr(servers, "REQUESTS", 5)
     monkeypatch.setattr(servers, "SECONDS_OF_LOAD", 0.3)
@@ -122,7 +123,7 @@ def test_other_servers_answer_with_the_same_probability(
     figures = servers.compare(tmp_path, bundle)  # raises where an answer differs
     assert {c["unit"] for c in figures["comparisons"]} == {"ms", "requests/s", "MB", "s"}
     assert all(c["ours"] > 0 and len(c["peers"]) == 2 for c in figures["comparisons"])
-    assert set(figures["per_second"]) == set(servers.ENVIRONMENT)
+    assert set(figures["per_second"]) == served | {servers.TWO_PROCESSES}
 
 
 def test_a_script_that_fails_is_reported_with_what_it_printed(
