@@ -127,7 +127,8 @@ def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[s
         "notes": [
             "FastAPI and MLflow have the rows in memory or in the request, and record nothing.",
             "Ours looks the account up, records the answer and logs it. No batch has reasons.",
-            "The client shares the two cores, so rates are lower than a machine of its own gives.",
+            "One process bends where it fills a processor: Python runs one thread at a time.",
+            "A second one takes what the client leaves of the other processor of this machine.",
         ],
     }
 
