@@ -1,6 +1,9 @@
 """Which models are opened, and by whom."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +40,20 @@ def test_a_predictor_is_refused_where_pickles_are_not_allowed(tmp_path):
     write_bundle(tmp_path, model=b"whatever", model_kind="autogluon")
     with pytest.raises(BundleError, match=r"holds pickles .* set LOAN_ALLOW_PICKLES=true"):
         Scorer(load_bundle(tmp_path))
+
+
+def test_the_runtime_reports_nothing_and_leaves_nothing_in_the_home_folder(tmp_path):
+    bundle, home = tmp_path / "bundle", tmp_path / "home"
+    write_bundle(bundle)
+    home.mkdir()
+    inherited = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from loan_pipeline.scoring.bundle import load_bundle\n"
+        "from loan_pipeline.scoring.scorer import Scorer\n"
+        "Scorer(load_bundle(Path(sys.argv[1])))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, bundle], check=True, env=inherited | {"HOME": str(home)}
+    )
+    assert list(home.iterdir()) == []
