@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 
@@ -45,10 +45,10 @@ def latencies(
 ) -> dict[str, dict[str, float]]:
     """Milliseconds `p50` and `p99` of each, in rounds by turns after one to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in targets}
-    with ExitStack() as stack:
-        asks = {n: stack.enter_context(target.connected()) for n, target in targets.items()}
-        for number in range(rounds + 1):
-            for name, ask in asks.items():
+    for number in range(rounds + 1):
+        for name, target in targets.items():
+            with target.connected() as ask:
+                ask()  # connects: a server may close connections that wait for the others' turns
                 for _ in range(requests):
                     started = time.perf_counter()
                     ask()

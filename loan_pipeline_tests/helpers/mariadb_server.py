@@ -36,7 +36,7 @@ class MariaDBServer:
     def start(self) -> None:
         data, temporary = self.folder / "data", self.folder / "tmp"
         # Not the system's: a server that starts deletes every temporary table in it, also others'.
-        temporary.mkdir(exist_ok=True)
+        temporary.mkdir(parents=True, exist_ok=True)
         as_root = ["--user=root"] if os.geteuid() == 0 else []
         if not data.exists():
             subprocess.run(
