@@ -9,14 +9,13 @@ while slow clients hold half requests open.
 import http.client
 import importlib.util
 import json
-import os
 import sqlite3
 import statistics
 import tempfile
 import threading
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,10 @@ SLOW_RATIO_ALLOWED = 2.0  # of p99, beside slow clients to without
 class _Subject:
     """What is served: a LOAN_HOME, one of its accounts, and the predictor behind the release."""
 
-    home: Path
+    home: Path  # what the servers write goes there
     account: int
     model: str
+    environment: dict[str, str] = field(default_factory=dict)  # where they read the release
     predictor: Path | None = None
     row: dict[str, float | None] | None = None
 
@@ -66,11 +66,11 @@ def _compare(folder: Path) -> dict[str, Any]:
     subject = _subject(folder)
     body = json.dumps({"account_id": subject.account, "amount": AMOUNT, "duration": DURATION})
     figures: dict[str, dict[str, float]] = {}
-    with served(OURS, subject.home, folder / "ours.log") as port:
+    with served(OURS, subject.home, folder / "ours.log", subject.environment) as port:
         answer = _ask(http.client.HTTPConnection("127.0.0.1", port), body)
         (folder / "answer.json").write_bytes(answer)
         bare = script(folder / "bare.py", BARE.format(answer=str(folder / "answer.json")))
-        with served(bare, subject.home, folder / "bare.log") as bare_port:
+        with served(bare, subject.home, folder / "bare.log", subject.environment) as bare_port:
             ports = {"this app": port, "bare Flask route": bare_port}
             figures |= _alternating(body, ports, ROUNDS, REQUESTS)
             for name, its_port in ports.items():
@@ -80,7 +80,7 @@ def _compare(folder: Path) -> dict[str, Any]:
         (folder / "row.json").write_text(json.dumps([subject.row]))
         text = AUTOGLUON.format(predictor=str(subject.predictor), row=str(folder / "row.json"))
         peer = script(folder / "autogluon_app.py", text)
-        with served(peer, subject.home, folder / "autogluon.log") as port:
+        with served(peer, subject.home, folder / "autogluon.log", subject.environment) as port:
             figures |= _alternating(body, {"AutoGluon in the app": port}, 1, AUTOGLUON_REQUESTS)
             figures["AutoGluon in the app"]["per_second"] = _per_second(body, port)
     print(f"model: {subject.model}; {len(json.loads(answer)['reasons'])} reasons in each answer")
@@ -164,11 +164,10 @@ def _subject(folder: Path) -> _Subject:
     except NoRelease:
         release_bundle(home / "lake", "behavioural")
         return _Subject(home, 1, "a small one of the tests (nothing is released: `make run`)")
-    # The servers read it from there; what they write goes to a home of their own.
-    os.environ["LOAN_LAKE_URL"] = settings.lake
     with closing(sqlite3.connect(path / ACCOUNTS_FILE)) as accounts:
         (account,) = accounts.execute("SELECT max(account_id) FROM account_features").fetchone()
-    subject = _Subject(home, int(account), f"behavioural {path.name}")
+    environment = {"LOAN_LAKE_URL": settings.lake}
+    subject = _Subject(home, int(account), f"behavioural {path.name}", environment)
     scorer = Scorer(load_bundle(path))
     predictor = settings.models_path / "behavioural" / scorer.manifest.training.predictor_id
     if predictor.exists() and importlib.util.find_spec("autogluon") is not None:

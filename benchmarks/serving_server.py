@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,15 +84,21 @@ class Running:
 
 
 @contextmanager
-def served(command: list[str], home: Path, log: Path) -> Iterator[int]:
-    """Run a server while the block runs; its port."""
-    with running(command, home, log) as server:
+def served(
+    command: list[str], home: Path, log: Path, environment: Mapping[str, str]
+) -> Iterator[int]:
+    """Run a server, with more in its environment, while the block runs; its port."""
+    with running(command, home, log, environment=environment) as server:
         yield server.port
 
 
 @contextmanager
 def running(
-    command: list[str], home: Path, log: Path, ready: str = "/healthz"
+    command: list[str],
+    home: Path,
+    log: Path,
+    ready: str = "/healthz",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """Run a server, which takes its port from WEB_PORT, while the block runs.
 
@@ -101,9 +107,11 @@ def running(
         home: its LOAN_HOME.
         log: where its output goes.
         ready: what it answers with 200 once it is ready.
+        environment: what it has beside this process's own.
     """
     port = free_port()
-    environment = os.environ | {
+    whole = os.environ | (environment or {})
+    whole |= {
         "LOAN_HOME": str(home),
         "LOAN_WEB_DRAIN_SECONDS": "0",
         "WEB_HOST": "127.0.0.1",
@@ -114,7 +122,7 @@ def running(
     with log.open("w") as output:
         process = subprocess.Popen(
             [part.replace("$WEB_PORT", str(port)) for part in command],
-            env=environment,
+            env=whole,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -38,6 +38,7 @@ from loan_pipeline_tests.helpers.spark_cluster import SparkCluster
 SCALES = (1, 10)
 TABLES = {"loan_features": "loan_id", "account_features": "account_id"}
 _SUBMIT = "--driver-memory 1g --conf spark.executor.memory=2g --conf spark.log.level=ERROR"
+_SPARK = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_SUBMIT_ARGS": f"{_SUBMIT} pyspark-shell"}
 _CLUSTER = "Spark, two workers"
 
 
@@ -108,23 +109,18 @@ def _largest_of(cluster: SparkCluster) -> Iterator[list[int]]:
 def _in_a_process(folder: Path, out: Path, master: str | None) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.spark", str(folder), str(out)]
     command += [master] if master else []
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=_environment())
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | _SPARK)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
 
 def _whole_run(home: Path, master: str) -> float:
     program = str(Path(sys.executable).with_name("loan-pipeline"))
-    environment = _environment() | environment_of(home) | {"LOAN_SPARK_MASTER": master}
+    environment = environment_of(home) | _SPARK | {"LOAN_SPARK_MASTER": master}
     started = time.perf_counter()
     subprocess.run([program, "run", "--source", "sample"], check=True, env=environment,
                    stdout=subprocess.DEVNULL)  # fmt: skip
     return time.perf_counter() - started
-
-
-def _environment() -> dict[str, str]:
-    spark = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_SUBMIT_ARGS": f"{_SUBMIT} pyspark-shell"}
-    return {**os.environ, **spark}
 
 
 def _measure(folder: Path, out: Path, master: str | None) -> dict[str, float]:
