@@ -16,7 +16,7 @@ from benchmarks.comparison import Comparison, comparisons_in
 OURS, THEIRS = "#1b6e53", "#9aa5b1"
 # Text stays text, and a picture of the same figures stays the same file.
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "benchmarks", "font.size": 9}
-_OVERVIEW = 8  # bars
+_OVERVIEW = 12  # bars
 _PLAIN = FuncFormatter(lambda value, _place: f"{value:g}")
 
 
@@ -107,10 +107,14 @@ def _overview(parts: Mapping[str, Any]) -> Figure | None:
     axes.barh(labels, [ratio - 1 for ratio in ratios], left=1, color=colours)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="times better than the best peer (left of the line: the peer is)")
-    axes.set_xlim(min(*ratios, 1) / 1.5, max(*ratios, 1) * 2)
+    axes.set_xlim(min(*ratios, 1) / 1.5, max(*ratios, 1) * 3)
     axes.xaxis.set_major_formatter(_PLAIN)
     for number, ratio in enumerate(ratios):
-        axes.annotate(f" {ratio:.2g}", (max(ratio, 1), number), va="center")
+        axes.annotate(
+            f" {ratio:,.0f}" if ratio >= 10 else f" {ratio:.2f}",
+            (max(ratio, 1), number),
+            va="center",
+        )
     return figure
 
 

@@ -44,7 +44,8 @@ def write_docs(measured: Mapping[str, Any]) -> None:
     """Write the page and its pictures: of these parts, and of those that were measured before."""
     FIGURES.parent.mkdir(exist_ok=True)
     before = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    parts = before | dict(measured)
+    found = before | dict(measured)
+    parts = {name: found[name] for name in (*_TITLES, *found) if name in found}
     FIGURES.write_text(json.dumps(parts, indent=1, default=str) + "\n")
     pictures = write_plots(parts, FIGURES.parent)
     (DOCS / "benchmarks.md").write_text(page(parts, pictures), encoding="utf-8")
