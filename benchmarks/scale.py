@@ -21,11 +21,6 @@ SCALES = (1, 10, 30, 100)
 GIGABYTES_ALLOWED = 4.0
 # Time may grow this much faster than the bank, from 10 on.
 GROWTH_ALLOWED = 1.1
-NOTES = (
-    "Time bends upwards around ten times the public bank: before, most of a run hardly grows.",
-    "Beyond, filling, copying and features grow with the transactions, trainings with the loans.",
-    "Memory bends downwards where DuckDB holds what it may and spills the rest to disk.",
-)
 _STEP = re.compile(r"[✓✗] (?P<step>\S.*?)\s+(?P<seconds>[\d.]+) s\s*$")
 
 
@@ -45,8 +40,7 @@ def main(scales: Sequence[int] = SCALES) -> dict[str, Any]:
     for step in steps:
         cells = (figures["steps"].get(step) for figures in runs.values())
         print(f"{step:<36}" + "".join(f"{_cell(cell):>18}" for cell in cells))
-    figures = {"scales": runs, "gigabytes_allowed": GIGABYTES_ALLOWED, "notes": NOTES}
-    return figures | _growth(runs)
+    return {"scales": runs, "gigabytes_allowed": GIGABYTES_ALLOWED} | _growth(runs)
 
 
 def _cell(step: dict[str, float] | None) -> str:

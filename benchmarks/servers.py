@@ -179,12 +179,8 @@ def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator
         json.dumps({"inputs": some.tolist()}).encode()  # NaN, as its parser takes it
         for some in (rows[:1], rows)
     )
-    with _served_by_mlflow("mlflow", place, folder) as server:
-        yield _Server(
-            server,
-            Target(server.port, "/invocations", one),
-            Target(server.port, "/invocations", batch),
-        )
+    with _served_by_mlflow("mlflow", place, folder, one, batch) as server:
+        yield server
 
 
 @contextmanager
@@ -202,22 +198,21 @@ def _mlflow_autogluon(
         ).encode()
         for some in (rows[:1], rows)
     )
-    with _served_by_mlflow("mlflow-autogluon", place, folder) as server:
-        yield _Server(
-            server,
-            Target(server.port, "/invocations", one),
-            Target(server.port, "/invocations", batch),
-        )
+    with _served_by_mlflow("mlflow-autogluon", place, folder, one, batch) as server:
+        yield server
 
 
 @contextmanager
-def _served_by_mlflow(environment: str, place: str, folder: Path) -> Iterator[Running]:
+def _served_by_mlflow(
+    environment: str, place: str, folder: Path, one: bytes, batch: bytes
+) -> Iterator[_Server]:
     programs = python_of(environment).parent  # it looks for uvicorn on PATH
     path = f"PATH={programs}{os.pathsep}{os.environ['PATH']}"
     serve = ["mlflow", "models", "serve", "-m", place, "--env-manager", "local"]
     command = ["env", path, *serve, "-p", "$WEB_PORT"]
     with running(command, folder, folder / f"{environment}.log", "/ping") as server:
-        yield server
+        one_row, rows = (Target(server.port, "/invocations", body) for body in (one, batch))
+        yield _Server(server, one_row, rows)
 
 
 def _table(bundle: Bundle, rows: NDArray[np.float32]) -> pd.DataFrame:

@@ -177,6 +177,7 @@ def test_a_registry_that_is_down_is_a_warning_without_the_password(
     assert said in caplog.text
     printed = capfd.readouterr()
     assert PASSWORD not in said + caplog.text + printed.out + printed.err
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
 def test_without_the_client_the_extra_is_named_and_without_the_setting_nobody_asks_for_it(
