@@ -89,7 +89,6 @@ def release_decision() -> None:
     decide()
 
 
-@dg.definitions
 def approvals() -> dg.Definitions:
     """The job."""
     return dg.Definitions(jobs=[release_decision])

@@ -76,7 +76,6 @@ def bank_contents(
     )
 
 
-@dg.definitions
 def bank() -> dg.Definitions:
     """The asset."""
     return dg.Definitions(assets=[bank_contents])

@@ -36,3 +36,8 @@ def bank_report(
     return dg.MaterializeResult(
         metadata=exploration_metadata(exploration, f"{store.url}/{REPORT_KEY}", currency)
     )
+
+
+def reports() -> dg.Definitions:
+    """The asset."""
+    return dg.Definitions(assets=[bank_report])

@@ -117,7 +117,6 @@ def _feature_table(
     return feature_table
 
 
-@dg.definitions
 def feature_tables() -> dg.Definitions:
     """Both tables."""
     return dg.Definitions(

@@ -130,7 +130,6 @@ def unattended(by: str) -> dict[str, str]:
     }
 
 
-@dg.definitions
 def jobs() -> dg.Definitions:
     """Every job."""
     return dg.Definitions(jobs=[whole_pipeline, retraining, training, monitoring, portfolio, fill])

@@ -95,7 +95,6 @@ def _fairness(validation: Validation) -> Check:
     )
 
 
-@dg.definitions
 def all_metrics() -> dg.Definitions:
     """The assets of both feature sets."""
     return dg.Definitions(assets=[_metrics(name) for name in FEATURE_SET_NAMES])

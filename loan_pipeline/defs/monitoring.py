@@ -216,7 +216,6 @@ def _beyond(latest: pd.DataFrame) -> pd.DataFrame:
     return latest[latest["level"].isin(["watch", "act"])].sort_values("index", ascending=False)
 
 
-@dg.definitions
 def monitoring() -> dg.Definitions:
     """The three assets."""
     return dg.Definitions(assets=[requests, drift, performance])

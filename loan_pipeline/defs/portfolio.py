@@ -119,7 +119,6 @@ def _regions(store: Store, snapshot: SnapshotManifest) -> pd.DataFrame:
     return regions
 
 
-@dg.definitions
 def portfolio() -> dg.Definitions:
     """The asset."""
     return dg.Definitions(assets=[portfolio_scores])

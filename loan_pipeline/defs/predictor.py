@@ -174,7 +174,6 @@ def _holdout_predictor(name: FeatureSet) -> dg.AssetsDefinition:
     return holdout_predictor
 
 
-@dg.definitions
 def predictors() -> dg.Definitions:
     """Both predictors of both feature sets."""
     return dg.Definitions(

@@ -71,7 +71,6 @@ def raw_tables_contract(bank: BankResource) -> Iterator[dg.AssetCheckResult]:
         yield check_result(raw_key(table), contract_check(of_table))
 
 
-@dg.definitions
 def raw() -> dg.Definitions:
     """The tables with their check."""
     return dg.Definitions(

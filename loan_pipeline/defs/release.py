@@ -152,7 +152,6 @@ def _release(name: FeatureSet) -> dg.AssetsDefinition:
     return release
 
 
-@dg.definitions
 def all_releases() -> dg.Definitions:
     """The assets of both feature sets."""
     return dg.Definitions(assets=[_release(name) for name in FEATURE_SET_NAMES])

@@ -107,7 +107,6 @@ def snapshot(
     )
 
 
-@dg.definitions
 def snapshots() -> dg.Definitions:
     """The asset."""
     return dg.Definitions(assets=[snapshot])

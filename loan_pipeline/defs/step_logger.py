@@ -30,7 +30,6 @@ def _step_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logger
 
 
-@dg.definitions
 def loggers() -> dg.Definitions:
     """The logger by the name that run configuration uses."""
     description = "Steps on the display of `loan-pipeline run`, instead of Dagster's own lines."

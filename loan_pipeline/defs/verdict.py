@@ -78,7 +78,6 @@ def _verdict(name: FeatureSet) -> dg.AssetsDefinition:
     return verdict
 
 
-@dg.definitions
 def verdicts() -> dg.Definitions:
     """The assets of both feature sets."""
     return dg.Definitions(assets=[_verdict(name) for name in FEATURE_SET_NAMES])
