@@ -27,7 +27,7 @@ SUBSET = (
     "balance_below_zero_count",
     "penalty_interest_czk",
 )
-_REPEATS = 5
+_REPEATS = 15
 
 
 def beside_featuretools(folder: Path, manifest: SnapshotManifest) -> list[Comparison]:

@@ -43,28 +43,57 @@ class Target:
 def latencies(
     targets: Mapping[str, Target], rounds: int, requests: int
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds `p50` and `p99` of each, in rounds by turns after one to warm up."""
-    seconds: dict[str, list[float]] = {name: [] for name in targets}
+    """Milliseconds `p50` and `p99` of each, in rounds by turns after one to warm up.
+
+    Both are the medians of the rounds', so that one bad moment of the machine spoils neither.
+    """
+    found: dict[str, list[list[float]]] = {name: [] for name in targets}
     for number in range(rounds + 1):
         for name, target in targets.items():
-            with target.connected() as ask:
-                ask()  # connects: a server may close connections that wait for the others' turns
-                for _ in range(requests):
-                    started = time.perf_counter()
-                    ask()
-                    if number:
-                        seconds[name].append(time.perf_counter() - started)
+            milliseconds = _in_a_row(target, requests)
+            if number:
+                found[name].append(milliseconds)
     return {
-        name: {
-            "p50": 1000 * statistics.median(found),
-            "p99": 1000 * statistics.quantiles(found, n=100)[98],
-        }
-        for name, found in seconds.items()
+        name: {f"p{n}": statistics.median(_percentile(one, n) for one in each) for n in (50, 99)}
+        for name, each in found.items()
     }
 
 
-def per_second(targets: Sequence[Target], connections: int, seconds: float) -> float:
-    """Answers a second to that many connections at once, spread over the targets."""
+def _percentile(values: list[float], n: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[n - 1]
+
+
+def _in_a_row(target: Target, requests: int) -> list[float]:
+    """What each request of one connection took."""
+    milliseconds = []
+    with target.connected() as ask:
+        ask()  # connects: a server may close connections that wait for the others' turns
+        for _ in range(requests):
+            started = time.perf_counter()
+            ask()
+            milliseconds.append(1000 * (time.perf_counter() - started))
+    return milliseconds
+
+
+def per_second(
+    servers: Mapping[str, Sequence[Target]], connections: int, rounds: int, seconds: float
+) -> dict[str, float]:
+    """Answers a second to that many connections at once, by turns; the medians of the rounds.
+
+    Args:
+        servers: by name, the targets that the connections are spread over.
+        connections: how many.
+        rounds: how many turns each server gets.
+        seconds: how long one turn lasts.
+    """
+    found: dict[str, list[float]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, targets in servers.items():
+            found[name].append(_answers(targets, connections, seconds) / seconds)
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def _answers(targets: Sequence[Target], connections: int, seconds: float) -> int:
     counts = [0] * connections
     deadline = time.monotonic() + seconds
 
@@ -79,4 +108,4 @@ def per_second(targets: Sequence[Target], connections: int, seconds: float) -> f
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counts) / seconds
+    return sum(counts)

@@ -55,7 +55,7 @@ def main() -> dict[str, Any]:
                 "seconds_export": seconds_export,
                 "graph_bytes": len(model),
                 "largest_difference": check_parity(trained, model, loans).largest_difference,
-                "one_row_ms": _medians_ms(ours, autogluon, real[:1], 15, at_once=20),
+                "one_row_ms": _medians_ms(ours, autogluon, real[:1], 31, at_once=50),
                 "batch_100000_rows_ms": _medians_ms(ours, autogluon, batch, 7),
             }
     for name, figure in figures.items():

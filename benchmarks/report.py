@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Comparison, comparisons_in
-from benchmarks.growth import on_paper
+from benchmarks.growth import bends, on_paper
 from benchmarks.plots import write_plots
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -68,7 +68,8 @@ def page(parts: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
             blocks.append(f"![{_TITLES[name]}]({place})\n")
         blocks += [f"- {note}" for note in part["figures"].get("notes", ())]
         if name == "scale":
-            blocks += ["", *on_paper(part["figures"].get("scales", {})), ""]
+            scales = part["figures"].get("scales", {})
+            blocks += ["", *bends(scales), "", *on_paper(scales), ""]
         blocks.append(_source(name, part))
     blocks.append(_machines(known))
     return "\n".join(blocks).replace("\n\n\n", "\n\n")

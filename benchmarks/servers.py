@@ -40,9 +40,10 @@ ENVIRONMENT = {
     AUTOGLUON: "mlflow-autogluon",
 }
 ROWS = 1_000  # of a batch
-ROUNDS, REQUESTS = 5, 200
+ROUNDS, REQUESTS = 7, 200
+BATCH_ROUNDS, BATCHES = 3, 10
 CONNECTIONS = (1, 4, 16, 64)
-SECONDS_OF_LOAD = 3.0
+ROUNDS_OF_LOAD, SECONDS_OF_LOAD = 3, 2.0
 _SAME = 1e-6
 _URL = "/api/v1/predictions"
 
@@ -89,14 +90,11 @@ def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[s
         second = stack.enter_context(_ours(own_home, folder, numbers, "second"))
         _assert_same(servers)
         one = latencies({n: s.one for n, s in servers.items()}, ROUNDS, REQUESTS)
-        batch = latencies({n: s.batch for n, s in servers.items()}, 2, 10)
-        rates = {
-            name: {str(c): per_second(targets, c, SECONDS_OF_LOAD) for c in CONNECTIONS}
-            for name, targets in (
-                *((name, [server.one]) for name, server in servers.items()),
-                (TWO_PROCESSES, [servers[OURS].one, second.one]),
-            )
-        }
+        batch = latencies({n: s.batch for n, s in servers.items()}, BATCH_ROUNDS, BATCHES)
+        loaded = {name: [server.one] for name, server in servers.items()}
+        loaded[TWO_PROCESSES] = [servers[OURS].one, second.one]
+        by_count = {c: per_second(loaded, c, ROUNDS_OF_LOAD, SECONDS_OF_LOAD) for c in CONNECTIONS}
+        rates = {name: {str(c): found[name] for c, found in by_count.items()} for name in loaded}
         memory = {name: server.running.megabytes() for name, server in servers.items()}
         ready = {name: server.running.seconds_to_ready for name, server in servers.items()}
     sizes = {name: float(megabytes_of(ENVIRONMENT[name])) for name in servers}

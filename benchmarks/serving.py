@@ -6,15 +6,12 @@ Ours validates, looks the account up, scores, explains, records, counts and logs
 while slow clients hold half requests open.
 """
 
-import http.client
 import importlib.util
 import json
 import sqlite3
 import statistics
 import tempfile
-import threading
-import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.comparison import Comparison
+from benchmarks.load import Target, latencies, per_second
 from benchmarks.serving_server import AUTOGLUON, BARE, OURS, script, served
 from loan_pipeline.contracts.bundle import ACCOUNTS_FILE
 from loan_pipeline.lake.open import open_store
@@ -34,10 +32,11 @@ from loan_pipeline_tests.helpers.slow_clients import SlowClients
 
 URL = "/api/v1/predictions"
 AMOUNT, DURATION = 96_000, 24
-ROUNDS, REQUESTS = 6, 400  # requests per round and server
-AUTOGLUON_REQUESTS = 40
+PEER = "AutoGluon in the app"
+ROUNDS, REQUESTS = 7, 400  # requests per round and server
+AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS = 3, 40
 CONNECTIONS = 4
-SECONDS_OF_LOAD = 3.0
+ROUNDS_OF_LOAD, SECONDS_OF_LOAD = 3, 2.0
 HALF_OPEN = SLOW_BODIES = 50
 RATIO_ALLOWED = 2.0
 AUTOGLUON_RATIO_WANTED = 40.0
@@ -65,24 +64,32 @@ def main() -> dict[str, Any]:
 def _compare(folder: Path) -> dict[str, Any]:
     subject = _subject(folder)
     body = json.dumps({"account_id": subject.account, "amount": AMOUNT, "duration": DURATION})
-    figures: dict[str, dict[str, float]] = {}
-    with served(OURS, subject.home, folder / "ours.log", subject.environment) as port:
-        answer = _ask(http.client.HTTPConnection("127.0.0.1", port), body)
+    with ExitStack() as stack:
+
+        def start(name: str, command: list[str]) -> Target:
+            log = folder / f"{name}.log"
+            server = served(command, subject.home, log, subject.environment)
+            return Target(stack.enter_context(server), URL, body.encode())
+
+        targets = {"this app": start("ours", OURS)}
+        answer = targets["this app"].answer()
         (folder / "answer.json").write_bytes(answer)
-        bare = script(folder / "bare.py", BARE.format(answer=str(folder / "answer.json")))
-        with served(bare, subject.home, folder / "bare.log", subject.environment) as bare_port:
-            ports = {"this app": port, "bare Flask route": bare_port}
-            figures |= _alternating(body, ports, ROUNDS, REQUESTS)
-            for name, its_port in ports.items():
-                figures[name]["per_second"] = _per_second(body, its_port)
-        slow = _beside_slow_clients(body, port)
-    if subject.predictor is not None:
-        (folder / "row.json").write_text(json.dumps([subject.row]))
-        text = AUTOGLUON.format(predictor=str(subject.predictor), row=str(folder / "row.json"))
-        peer = script(folder / "autogluon_app.py", text)
-        with served(peer, subject.home, folder / "autogluon.log", subject.environment) as port:
-            figures |= _alternating(body, {"AutoGluon in the app": port}, 1, AUTOGLUON_REQUESTS)
-            figures["AutoGluon in the app"]["per_second"] = _per_second(body, port)
+        bare = BARE.format(answer=str(folder / "answer.json"))
+        targets["bare Flask route"] = start("bare", script(folder / "bare.py", bare))
+        figures = latencies(targets, ROUNDS, REQUESTS)
+        slow = _beside_slow_clients(body, targets["this app"])
+        if subject.predictor is not None:
+            (folder / "row.json").write_text(json.dumps([subject.row]))
+            peer = AUTOGLUON.format(predictor=str(subject.predictor), row=str(folder / "row.json"))
+            target = start("autogluon", script(folder / "autogluon_app.py", peer))
+            figures |= latencies({PEER: target}, AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS)
+            targets[PEER] = target
+        rates = per_second(
+            {name: [target] for name, target in targets.items()},
+            CONNECTIONS, ROUNDS_OF_LOAD, SECONDS_OF_LOAD,
+        )  # fmt: skip
+    for name, rate in rates.items():
+        figures[name]["per_second"] = rate
     print(f"model: {subject.model}; {len(json.loads(answer)['reasons'])} reasons in each answer")
     return _result(subject.model, figures, slow)
 
@@ -97,11 +104,10 @@ def _result(
         "comparisons": [comparison.as_data() for comparison in _comparisons(figures, slow)],
         "model": model,
         "figures": figures | slow,
-        "ratio_to_bare_p50": ours["p50_ms"] / bare["p50_ms"],
-        "ratio_to_bare_p99": ours["p99_ms"] / bare["p99_ms"],
+        "ratio_to_bare_p50": ours["p50"] / bare["p50"],
+        "ratio_to_bare_p99": ours["p99"] / bare["p99"],
         "ratio_to_bare_allowed": RATIO_ALLOWED,
-        "slow_clients_p99_ratio": slow["beside slow clients"]["p99_ms"]
-        / slow["without them"]["p99_ms"],
+        "slow_clients_p99_ratio": slow["beside slow clients"]["p99"] / slow["without them"]["p99"],
         "slow_clients_p99_ratio_allowed": SLOW_RATIO_ALLOWED,
     }
     print(f"{result['ratio_to_bare_p50']:.2f} x a bare Flask route (at most {RATIO_ALLOWED})")
@@ -109,8 +115,8 @@ def _result(
         f"{result['slow_clients_p99_ratio']:.2f} x the p99 beside {HALF_OPEN} half-open and "
         f"{SLOW_BODIES} slow clients (at most {SLOW_RATIO_ALLOWED})"
     )
-    if peer := figures.get("AutoGluon in the app"):
-        result["faster_than_autogluon_p50"] = peer["p50_ms"] / ours["p50_ms"]
+    if peer := figures.get(PEER):
+        result["faster_than_autogluon_p50"] = peer["p50"] / ours["p50"]
         result["faster_than_autogluon_wanted"] = AUTOGLUON_RATIO_WANTED
         print(f"{result['faster_than_autogluon_p50']:.0f} x faster than AutoGluon in the app")
     return result
@@ -121,8 +127,8 @@ def _comparisons(
 ) -> list[Comparison]:
     peers = [name for name in figures if name != "this app"]
     works = {
-        "p50_ms": ("a whole request with reasons, p50", "ms"),
-        "p99_ms": ("a whole request with reasons, p99", "ms"),
+        "p50": ("a whole request with reasons, p50", "ms"),
+        "p99": ("a whole request with reasons, p99", "ms"),
         "per_second": (f"{CONNECTIONS} connections at once", "requests/s"),
     }
     return [
@@ -133,23 +139,21 @@ def _comparisons(
         for key, (work, unit) in works.items()
     ] + [
         Comparison(f"p99 beside {HALF_OPEN} half-open and {SLOW_BODIES} slow clients", "ms",
-                   slow["beside slow clients"]["p99_ms"],
-                   {"ours without them": slow["without them"]["p99_ms"]},
+                   slow["beside slow clients"]["p99"],
+                   {"ours without them": slow["without them"]["p99"]},
                    goal=f"at most {SLOW_RATIO_ALLOWED:g} x")
     ]  # fmt: skip
 
 
-def _beside_slow_clients(body: str, port: int) -> dict[str, dict[str, float]]:
+def _beside_slow_clients(body: str, target: Target) -> dict[str, dict[str, float]]:
     """Latencies with and without clients that never finish their requests, by turns."""
     rounds: dict[str, list[dict[str, float]]] = {"without them": [], "beside slow clients": []}
     for _ in range(ROUNDS):
-        (figures,) = _alternating(body, {"": port}, 1, REQUESTS).values()
-        rounds["without them"].append(figures)
-        with SlowClients(port, half_open=HALF_OPEN, slow_bodies=SLOW_BODIES, body=body):
-            (figures,) = _alternating(body, {"": port}, 1, REQUESTS).values()
-        rounds["beside slow clients"].append(figures)
+        rounds["without them"] += latencies({"": target}, 1, REQUESTS).values()
+        with SlowClients(target.port, half_open=HALF_OPEN, slow_bodies=SLOW_BODIES, body=body):
+            rounds["beside slow clients"] += latencies({"": target}, 1, REQUESTS).values()
     return {
-        name: {key: statistics.median(one[key] for one in found) for key in ("p50_ms", "p99_ms")}
+        name: {key: statistics.median(one[key] for one in found) for key in ("p50", "p99")}
         for name, found in rounds.items()
     }
 
@@ -181,65 +185,11 @@ def _subject(folder: Path) -> _Subject:
     return subject
 
 
-def _ask(connection: http.client.HTTPConnection, body: str) -> bytes:
-    connection.request("POST", URL, body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    answer = response.read()
-    assert response.status == 200, answer
-    return answer
-
-
-def _alternating(
-    body: str, ports: dict[str, int], rounds: int, requests: int
-) -> dict[str, dict[str, float]]:
-    """Latencies by server, in alternating rounds: other load on the machine meets all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name in ports}
-    connections = {
-        name: http.client.HTTPConnection("127.0.0.1", port) for name, port in ports.items()
-    }
-    for number in range(rounds + 1):
-        for name, connection in connections.items():
-            for _ in range(requests):
-                started = time.perf_counter()
-                _ask(connection, body)
-                if number:  # the first round warms up
-                    seconds[name].append(time.perf_counter() - started)
-    for connection in connections.values():
-        connection.close()
-    return {
-        name: {
-            "p50_ms": 1000 * statistics.median(found),
-            "p99_ms": 1000 * statistics.quantiles(found, n=100)[98],
-        }
-        for name, found in seconds.items()
-    }
-
-
 def _print(figures: dict[str, dict[str, float]]) -> None:
     print(f"{'':24}{'p50 ms':>10}{'p99 ms':>10}{'per second':>12}")
     for name, found in figures.items():
         rate = f"{found['per_second']:12,.0f}" if "per_second" in found else ""
-        print(f"{name:24}{found['p50_ms']:10.2f}{found['p99_ms']:10.2f}{rate}")
-
-
-def _per_second(body: str, port: int) -> float:
-    """Answers per second to several connections at once."""
-    counts = [0] * CONNECTIONS
-    deadline = time.monotonic() + SECONDS_OF_LOAD
-
-    def ask(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        while time.monotonic() < deadline:
-            _ask(connection, body)
-            counts[number] += 1
-        connection.close()
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / SECONDS_OF_LOAD
+        print(f"{name:24}{found['p50']:10.2f}{found['p99']:10.2f}{rate}")
 
 
 if __name__ == "__main__":

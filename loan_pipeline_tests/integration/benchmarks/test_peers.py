@@ -114,6 +114,7 @@ def test_other_servers_answer_with_the_same_probability(
         needs(servers.ENVIRONMENT[name])
     monkeypatch.setattr(servers, "ROUNDS", 1)
     monkeypatch.setattr(servers, "REQUESTS", 5)
+    monkeypatch.setattr(servers, "ROUNDS_OF_LOAD", 1)
     monkeypatch.setattr(servers, "SECONDS_OF_LOAD", 0.3)
     monkeypatch.setattr(servers, "CONNECTIONS", (1, 4))
     lake = tmp_path / "lake"

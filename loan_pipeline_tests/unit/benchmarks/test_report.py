@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.comparison import Comparison, comparisons_in
-from benchmarks.growth import on_paper
+from benchmarks.growth import bends, on_paper
 from benchmarks.plots import write_plots
 from benchmarks.report import page
 
@@ -130,6 +130,12 @@ def test_on_paper_time_grows_by_the_measured_slope() -> None:
     # One second more for each public bank more, of which ten billion transactions are 9,467.
     assert "| 1.00 s |" in row
     assert "| 2.6 h |" in row
+
+
+def test_the_slopes_between_scales_are_told_in_the_order_of_the_scales() -> None:
+    scales = {"100": scale(200.0, 3.0), "1": scale(2.0, 0.5), "10": scale(20.0, 1.0)}
+    assert "takes 2.0 s from 1 to 10, 2.0 s from 10 to 100." in bends(scales)[0]
+    assert bends({"1": scale(2.0, 0.5)}) == []
 
 
 def test_pictures_are_drawn_of_what_was_measured_and_stay_the_same_file(tmp_path: Path) -> None:
