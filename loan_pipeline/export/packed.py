@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loan_pipeline.scoring.bundle import BundleError
+from loan_pipeline.training.autogluon import tabular_predictor
 from loan_pipeline.training.calibration import Platt
 from loan_pipeline.training.inputs import FloatArray
 from loan_pipeline.training.monotone import falling_with_amount
@@ -56,9 +57,7 @@ class PackedModel:
     """
 
     def __init__(self, data: bytes, features: Sequence[str], place: str) -> None:
-        # Imported here: packing has it, and a server may lack it.
-        from autogluon.tabular import TabularPredictor
-
+        predictors = tabular_predictor()  # packing has it, a server may lack it
         self._features = list(features)
         # AutoGluon's neural networks change themselves while they predict.
         self._one_at_a_time = threading.Lock()
@@ -70,7 +69,7 @@ class PackedModel:
                 self._amounts = tuple(calibration.pop("amounts"))
                 self._calibration = Platt(**calibration)
                 path = str(Path(folder) / PREDICTOR_FOLDER)
-                self._predictor = TabularPredictor.load(path, verbosity=0)
+                self._predictor = predictors.load(path, verbosity=0)
                 self._predictor.persist(max_memory=None)
         except ImportError:
             raise

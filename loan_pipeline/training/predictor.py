@@ -17,6 +17,7 @@ from loan_pipeline.contracts.features import (
     contract_version,
     feature_set,
 )
+from loan_pipeline.training.autogluon import tabular_predictor
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.inputs import FloatArray, Target, model_inputs
@@ -147,8 +148,6 @@ def load_predictor(path: Path) -> TrainedPredictor:
     Raises:
         ModelError: there is none, or it was made for other features.
     """
-    from autogluon.tabular import TabularPredictor
-
     try:
         facts = TrainedFacts.model_validate_json((path / FACTS_FILE).read_bytes())
     except FileNotFoundError as error:
@@ -161,7 +160,7 @@ def load_predictor(path: Path) -> TrainedPredictor:
             "train again"
         )
     with silence_libraries():
-        predictor = TabularPredictor.load(str(path / PREDICTOR_FOLDER), verbosity=0)
+        predictor = tabular_predictor().load(str(path / PREDICTOR_FOLDER), verbosity=0)
     return TrainedPredictor(predictor, facts, path)
 
 

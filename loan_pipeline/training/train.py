@@ -17,6 +17,7 @@ from loan_pipeline.contracts.features import FeatureSet, contract_version
 from loan_pipeline.contracts.features import feature_set as features_of
 from loan_pipeline.progress import track
 from loan_pipeline.training.atomic_folder import new_folder
+from loan_pipeline.training.autogluon import tabular_predictor
 from loan_pipeline.training.calibration import Platt, calibrate
 from loan_pipeline.training.errors import TrainingFailed, UnsuitableLoans
 from loan_pipeline.training.inputs import (
@@ -147,8 +148,6 @@ def _require_values(inputs: pd.DataFrame, feature_set: FeatureSet) -> None:
 
 
 def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "TabularPredictor":
-    from autogluon.tabular import TabularPredictor
-
     arguments: dict[str, Any] = {
         "presets": chosen.presets,
         "time_limit": chosen.time_limit,
@@ -176,7 +175,7 @@ def _fit(table: pd.DataFrame, chosen: Recipe, folder: Path, seed: int) -> "Tabul
         arguments["raise_on_model_failure"] = True
     with silence_libraries():
         np.random.seed(seed)  # some models draw from NumPy's global generator
-        predictor = TabularPredictor(
+        predictor = tabular_predictor()(
             label=_LABEL,
             problem_type="binary",
             eval_metric="roc_auc" if chosen.calibrated else None,

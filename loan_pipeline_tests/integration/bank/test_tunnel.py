@@ -131,7 +131,7 @@ def test_the_tunnel_carries_data_and_is_gone_afterwards(
         assert port != private_port
         with socket.create_connection((host, port)) as connection:
             assert connection.recv(5) == b"hello"
-    assert not listens(port)
+    _wait_until(lambda: not listens(port))  # others may have taken the port for a moment
 
 
 def test_the_tunnel_is_closed_when_the_work_fails(bastion: Bastion, private_port: int) -> None:
@@ -144,7 +144,7 @@ def test_the_tunnel_is_closed_when_the_work_fails(bastion: Bastion, private_port
 
     with pytest.raises(RuntimeError, match="work failed"):
         fail()
-    assert not listens(ports[0])
+    _wait_until(lambda: not listens(ports[0]))
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])

@@ -63,6 +63,15 @@ def only(family: str, **parameters: object) -> Recipe:
     return replace(QUICK, members=(Member(family, parameters={**parameters, **one_processor}),))
 
 
+def test_saving_and_loading_read_the_versions_of_installed_packages_once(trained: TrainedPredictor):
+    from autogluon.common.utils import utils
+
+    load_predictor(trained.path)
+    read = utils.get_package_versions.cache_info()
+    assert read.misses == 1
+    assert read.hits >= 2, "AutoGluon must ask by this name"
+
+
 def test_the_same_seed_gives_the_same_predictor(trained: TrainedPredictor, tmp_path: Path):
     again = train_predictor(LOANS, "behavioural", QUICK, "observed", tmp_path / "again")
     np.testing.assert_array_equal(trained.predict_proba(LOANS), again.predict_proba(LOANS))
