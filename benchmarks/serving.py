@@ -6,32 +6,23 @@ Ours validates, looks the account up, scores, explains, records, counts and logs
 while slow clients hold half requests open.
 """
 
-import importlib.util
 import json
-import sqlite3
 import statistics
 import tempfile
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.comparison import Comparison
 from benchmarks.load import Target, latencies, per_second
+from benchmarks.reasons import accounts
+from benchmarks.released import AMOUNT, DURATION, released_bundle, released_home
 from benchmarks.serving_server import AUTOGLUON, BARE, OURS, script, served
-from loan_pipeline.contracts.bundle import ACCOUNTS_FILE
-from loan_pipeline.lake.open import open_store
-from loan_pipeline.scoring.bundle import load_bundle
-from loan_pipeline.scoring.release import NoRelease, fetch_release
+from loan_pipeline.scoring.bundle import Bundle
 from loan_pipeline.scoring.scorer import Scorer
-from loan_pipeline.settings import Settings
-from loan_pipeline_tests.helpers.bundles import release_bundle
 from loan_pipeline_tests.helpers.slow_clients import SlowClients
 
 URL = "/api/v1/predictions"
-AMOUNT, DURATION = 96_000, 24
 PEER = "AutoGluon in the app"
 ROUNDS, REQUESTS = 7, 400  # requests per round and server
 AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS = 3, 40
@@ -43,32 +34,33 @@ AUTOGLUON_RATIO_WANTED = 40.0
 SLOW_RATIO_ALLOWED = 2.0  # of p99, beside slow clients to without
 
 
-@dataclass
-class _Subject:
-    """What is served: a LOAN_HOME, one of its accounts, and the predictor behind the release."""
-
-    home: Path  # what the servers write goes there
-    account: int
-    model: str
-    environment: dict[str, str] = field(default_factory=dict)  # where they read the release
-    predictor: Path | None = None
-    row: dict[str, float | None] | None = None
-
-
 def main() -> dict[str, Any]:
-    """Run the comparison; print a table and return the figures."""
+    """Serve the sample bank's release in all three ways; print a table and return the figures."""
+    home = released_home()
+    bundle = released_bundle(home)
+    predictor = home / "models/behavioural" / bundle.manifest.training.predictor_id
     with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
-        return _compare(Path(folder))
+        return compare(home, bundle, predictor, Path(folder))
 
 
-def _compare(folder: Path) -> dict[str, Any]:
-    subject = _subject(folder)
-    body = json.dumps({"account_id": subject.account, "amount": AMOUNT, "duration": DURATION})
+def compare(home: Path, bundle: Bundle, predictor: Path, folder: Path) -> dict[str, Any]:
+    """As `main` says.
+
+    Args:
+        home: a LOAN_HOME whose lake has the bundle as its latest release.
+        bundle: what ours serves.
+        predictor: what the bundle was exported from.
+        folder: for what the servers write.
+    """
+    account = accounts(bundle, 1)[0]
+    body = json.dumps({"account_id": account, "amount": AMOUNT, "duration": DURATION})
+    own_home = folder / "home"
+    own_home.mkdir()
+    environment = {"LOAN_LAKE_URL": (home / "lake").as_uri()}
     with ExitStack() as stack:
 
         def start(name: str, command: list[str]) -> Target:
-            log = folder / f"{name}.log"
-            server = served(command, subject.home, log, subject.environment)
+            server = served(command, own_home, folder / f"{name}.log", environment)
             return Target(stack.enter_context(server), URL, body.encode())
 
         targets = {"this app": start("ours", OURS)}
@@ -78,20 +70,21 @@ def _compare(folder: Path) -> dict[str, Any]:
         targets["bare Flask route"] = start("bare", script(folder / "bare.py", bare))
         figures = latencies(targets, ROUNDS, REQUESTS)
         slow = _beside_slow_clients(body, targets["this app"])
-        if subject.predictor is not None:
-            (folder / "row.json").write_text(json.dumps([subject.row]))
-            peer = AUTOGLUON.format(predictor=str(subject.predictor), row=str(folder / "row.json"))
-            target = start("autogluon", script(folder / "autogluon_app.py", peer))
-            figures |= latencies({PEER: target}, AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS)
-            targets[PEER] = target
+        scorer = Scorer(bundle)
+        row = scorer.named(scorer.account_row(account, AMOUNT, DURATION))
+        (folder / "row.json").write_text(json.dumps([row]))  # NaN, as Python reads it back
+        peer = AUTOGLUON.format(predictor=str(predictor), row=str(folder / "row.json"))
+        targets[PEER] = start("autogluon", script(folder / "autogluon_app.py", peer))
+        figures |= latencies({PEER: targets[PEER]}, AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS)
         rates = per_second(
             {name: [target] for name, target in targets.items()},
             CONNECTIONS, ROUNDS_OF_LOAD, SECONDS_OF_LOAD,
         )  # fmt: skip
     for name, rate in rates.items():
         figures[name]["per_second"] = rate
-    print(f"model: {subject.model}; {len(json.loads(answer)['reasons'])} reasons in each answer")
-    return _result(subject.model, figures, slow)
+    model = f"behavioural {bundle.manifest.version}"
+    print(f"model: {model}; {len(json.loads(answer)['reasons'])} reasons in each answer")
+    return _result(model, figures, slow)
 
 
 def _result(
@@ -115,10 +108,9 @@ def _result(
         f"{result['slow_clients_p99_ratio']:.2f} x the p99 beside {HALF_OPEN} half-open and "
         f"{SLOW_BODIES} slow clients (at most {SLOW_RATIO_ALLOWED})"
     )
-    if peer := figures.get(PEER):
-        result["faster_than_autogluon_p50"] = peer["p50"] / ours["p50"]
-        result["faster_than_autogluon_wanted"] = AUTOGLUON_RATIO_WANTED
-        print(f"{result['faster_than_autogluon_p50']:.0f} x faster than AutoGluon in the app")
+    result["faster_than_autogluon_p50"] = figures[PEER]["p50"] / ours["p50"]
+    result["faster_than_autogluon_wanted"] = AUTOGLUON_RATIO_WANTED
+    print(f"{result['faster_than_autogluon_p50']:.0f} x faster than AutoGluon in the app")
     return result
 
 
@@ -156,33 +148,6 @@ def _beside_slow_clients(body: str, target: Target) -> dict[str, dict[str, float
         name: {key: statistics.median(one[key] for one in found) for key in ("p50", "p99")}
         for name, found in rounds.items()
     }
-
-
-def _subject(folder: Path) -> _Subject:
-    settings = Settings()
-    home = folder / "home"
-    home.mkdir()
-    try:
-        cache = settings.home / "cache"
-        path = fetch_release(open_store(settings.lake), "behavioural", cache)
-    except NoRelease:
-        release_bundle(home / "lake", "behavioural")
-        return _Subject(home, 1, "a small one of the tests (nothing is released: `make run`)")
-    with closing(sqlite3.connect(path / ACCOUNTS_FILE)) as accounts:
-        (account,) = accounts.execute("SELECT max(account_id) FROM account_features").fetchone()
-    environment = {"LOAN_LAKE_URL": settings.lake}
-    subject = _Subject(home, int(account), f"behavioural {path.name}", environment)
-    scorer = Scorer(load_bundle(path))
-    predictor = settings.models_path / "behavioural" / scorer.manifest.training.predictor_id
-    if predictor.exists() and importlib.util.find_spec("autogluon") is not None:
-        row = scorer.account_row(subject.account, AMOUNT, DURATION)
-        names = [feature.name for feature in scorer.bundle.features]
-        subject.row = {
-            name: None if np.isnan(number) else number
-            for name, number in zip(names, row.tolist(), strict=True)
-        }
-        subject.predictor = predictor
-    return subject
 
 
 def _print(figures: dict[str, dict[str, float]]) -> None:
