@@ -25,11 +25,7 @@ _WHY = f"""
 def bends(scales: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Seconds for each public bank more, and why they are not the same everywhere.
 
-    Args:
-        scales: the runs of `scale`, by how many times the public bank.
-
-    Returns:
-        Lines of Markdown; none where fewer than two scales were measured.
+    Lines of Markdown, from the runs of `scale` as `on_paper` takes them.
     """
     known = sorted(scales, key=float)
     if len(known) < 2:
