@@ -106,6 +106,7 @@ def test_who_sends_a_letter_is_warned_of_protected_inputs(client):
 
 def test_a_letter_that_cannot_be_read_now_is_said_to_be_so(app, client, home):
     address = letter_to(client)
+    app.extensions["loan_pipeline"].shipper.stop()
     app.extensions["loan_pipeline"].predictions.close()
     break_log(home)
     page = client.get(address)

@@ -150,6 +150,7 @@ def test_a_history_that_cannot_be_read_is_reported_and_no_crash(released, make_a
     app = make_app(released)
     client = app.test_client()
     client.post("/", data=BODY)
+    app.extensions["loan_pipeline"].shipper.stop()
     app.extensions["loan_pipeline"].predictions.close()
     break_log(released)
     page = client.get("/history")
