@@ -10,10 +10,10 @@ TRANSACTIONS_OF_ONE = 1_056_320  # of the public bank
 WANTED = 10_000_000_000
 _HOUR = 3600.0
 _WHY = f"""
-- Up to 10 they are nearly flat: what AutoGluon sets up, the number of trees and the trainings of
-  the rolling origin cost the same for hundreds of loans as for thousands.
-- Metrics stop growing where a bank has more loans than they take: 4,000 in the rolling origin,
-  1,000 in the importance of features.
+- On the logarithmic axes they start nearly flat: most of the time at 1 is what any bank takes,
+  AutoGluon's set-up, the number of trees, the trainings of the rolling origin.
+- Metrics grow no further where a bank has more loans than they take: 4,000 in the rolling origin,
+  1,000 in the importance of features. Until then they add most, and training.
 - Training grows faster than the loans, whose trees get deeper.
 - All else is straight from 10 on. The fill is the steepest, since one Python process makes the
   sample bank's rows, the first ten million as fast as the last; a bank's own database is not
