@@ -52,10 +52,12 @@ def _growth(figures: Mapping[str, Any]) -> Figure | None:
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     names = {"seconds": "seconds", "peak_gigabytes": "peak memory, GB"}
     for side, (key, label) in zip(axes, names.items(), strict=True):
-        for step in dict.fromkeys(step for run in runs.values() for step in run["steps"]):
+        steps = dict.fromkeys(step for run in runs.values() for step in run["steps"])
+        for number, step in enumerate(steps):
             of_step = {s: runs[s]["steps"][step][key] for s in scales if step in runs[s]["steps"]}
+            # There are ten colours: those used again are dashed.
             side.plot([float(s) for s in of_step], list(of_step.values()), marker=".", label=step,
-                      linewidth=1)  # fmt: skip
+                      linewidth=1, linestyle="-" if number < 10 else "--")  # fmt: skip
         whole = [runs[scale][key] for scale in scales]
         side.plot([float(scale) for scale in scales], whole, marker="o", color=OURS,
                   linewidth=2.4, label="whole run")  # fmt: skip
