@@ -113,6 +113,7 @@ def test_more_lines_than_allowed_are_refused(client):
     assert "at most 10,000 lines" in upload(client, text).text
 
 
+@pytest.mark.slow
 def test_ten_thousand_lines_are_answered(client):
     text = "account_id,amount,duration\n" + "1,96000,24\n" * 10_000
     assert len(rows_of(post_csv(client, text))) == 10_000

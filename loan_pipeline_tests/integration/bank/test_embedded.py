@@ -137,6 +137,7 @@ def test_a_fill_that_is_killed_leaves_the_old_bank_and_no_lock(
     assert not filling.exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_bank(bank: EmbeddedBank, path: Path) -> None:
     before = contents(bank)
     script = (

@@ -77,6 +77,7 @@ def test_a_table_is_as_fresh_as_its_newest_row(bank: Bank) -> None:
     assert seen["client"] == Observation(4, None)
 
 
+@pytest.mark.slow
 def test_the_report_is_one_page_that_shows_every_plot(exploration: Exploration) -> None:
     page = render(exploration)
     assert page.count("<svg ") == len(plots(exploration)) == 5

@@ -14,6 +14,7 @@ from loan_pipeline.sources.sample import SampleSource
 from loan_pipeline.sources.sample.snapshot import write_parquet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEATURE_TABLES)
 @pytest.mark.parametrize("as_of", [None, date(1996, 7, 1)], ids=["of the snapshot", "earlier"])
 def test_the_printed_sql_computes_what_the_pipeline_computes(

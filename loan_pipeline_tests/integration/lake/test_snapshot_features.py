@@ -36,6 +36,7 @@ def features(store: Store, snapshot) -> list[pa.Table]:
     ]
 
 
+@pytest.mark.slow
 def test_features_from_an_rds_export_equal_those_from_the_direct_export(
     bank: EmbeddedBank, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def literal(cell: object) -> str:
     return str(cell) if isinstance(cell, int) else f"'{escape_string(cell)}'"
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 99), CELLS, CELLS), min_size=1, max_size=5),

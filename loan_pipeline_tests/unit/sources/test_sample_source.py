@@ -59,6 +59,7 @@ def test_a_larger_bank_is_more_of_the_same_with_keys_of_its_own() -> None:
     assert read(source, TRANS).num_rows == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.slow
 def test_transactions_come_in_batches_of_one_chunk_at_a_time() -> None:
     batches = SampleSource(100).batches(TRANS)
     before = pa.total_allocated_bytes()
@@ -99,6 +100,7 @@ def test_pkdd_files_look_like_the_challenges(tmp_path: Path) -> None:
     assert "?" in (tmp_path / "district.asc").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_written_as_parquet_is_a_complete_snapshot(tmp_path: Path) -> None:
     source = SampleSource(0.05, seed=9)
     manifest = write_parquet(source, tmp_path / "lake")
