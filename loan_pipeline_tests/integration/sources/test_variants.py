@@ -15,6 +15,8 @@ from loan_pipeline.sources.open import open_source
 from loan_pipeline_tests.helpers import tiny_bank
 from loan_pipeline_tests.helpers.tiny_bank import Tables, contents
 
+pytestmark = pytest.mark.slow  # each spelling fills a bank
+
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
