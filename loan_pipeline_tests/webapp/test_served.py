@@ -170,7 +170,7 @@ def test_slow_clients_do_not_hold_others_up(released, serve):
             assert clients.still_connected() == 100
     # The quietest round of each, and a floor, for what else this machine does: where slow clients
     # take threads, every round would wait for seconds.
-    assert min(beside) < max(2 * min(alone), 20.0), (alone, beside)
+    assert min(beside) < max(2 * min(alone), 100.0), (alone, beside)
 
 
 def milliseconds_p99(port, requests=300):
