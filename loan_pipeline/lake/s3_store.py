@@ -5,16 +5,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.loaders import Loader
 
 from loan_pipeline.lake.protocol import (
     Pointer,
@@ -48,12 +46,6 @@ _DENIED = {
 _CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 
 
-@cache
-def _descriptions() -> Loader:
-    """AWS's descriptions of its services: each session would take a tenth of a second for them."""
-    return Loader()
-
-
 class S3Store:
     """A `Store` under a prefix of an S3 bucket.
 
@@ -78,9 +70,7 @@ class S3Store:
     @cached_property
     def session(self) -> boto3.session.Session:
         """Where region and credentials come from."""
-        own = botocore.session.get_session()
-        own.register_component("data_loader", _descriptions())
-        return boto3.session.Session(botocore_session=own)
+        return boto3.session.Session()
 
     @property
     def client(self) -> "S3Client":
