@@ -13,13 +13,13 @@ _WHY = f"""
 - On the logarithmic axes they start nearly flat: most of the time at 1 is what any bank takes,
   AutoGluon's set-up, the number of trees, the trainings of the rolling origin.
 - Metrics grow no further where a bank has more loans than they take: 4,000 in the rolling origin,
-  1,000 in the importance of features. Until then they add most, and training.
-- Training grows faster than the loans, whose trees get deeper.
+  1,000 in the importance of features. Until then they add most.
+- Training grows faster than the loans; why was not looked into.
 - All else is straight from 10 on. The fill is the steepest, since one Python process makes the
   sample bank's rows, the first ten million as fast as the last; a bank's own database is not
   filled. By a quarter its slope differs from run to run.
-- Memory levels off where DuckDB has what its step allows it: {STREAMING_GB:g} GB, for the features
-  {COMPUTING_GB:g}. Python's own comes on top."""
+- Of memory DuckDB may hold {STREAMING_GB:g} GB in a step, for the features {COMPUTING_GB:g}, and spills
+  what is beyond; Python's own comes on top."""
 
 
 def bends(scales: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -18,7 +18,6 @@ from benchmarks.load import Target, latencies, per_second
 from benchmarks.reasons import accounts
 from benchmarks.released import AMOUNT, DURATION, released_bundle, released_home
 from benchmarks.serving_server import AUTOGLUON, BARE, OURS, script, served
-from loan_pipeline.scoring.bundle import Bundle
 from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.slow_clients import SlowClients
 
@@ -36,22 +35,14 @@ SLOW_RATIO_ALLOWED = 2.0  # of p99, beside slow clients to without
 
 def main() -> dict[str, Any]:
     """Serve the sample bank's release in all three ways; print a table and return the figures."""
+    with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
+        return _compare(Path(folder))
+
+
+def _compare(folder: Path) -> dict[str, Any]:
     home = released_home()
     bundle = released_bundle(home)
     predictor = home / "models/behavioural" / bundle.manifest.training.predictor_id
-    with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
-        return compare(home, bundle, predictor, Path(folder))
-
-
-def compare(home: Path, bundle: Bundle, predictor: Path, folder: Path) -> dict[str, Any]:
-    """As `main` says.
-
-    Args:
-        home: a LOAN_HOME whose lake has the bundle as its latest release.
-        bundle: what ours serves.
-        predictor: what the bundle was exported from.
-        folder: for what the servers write.
-    """
     account = accounts(bundle, 1)[0]
     body = json.dumps({"account_id": account, "amount": AMOUNT, "duration": DURATION})
     own_home = folder / "home"
