@@ -18,8 +18,8 @@ _WHY = f"""
 - All else is straight from 10 on. The fill is the steepest, since one Python process makes the
   sample bank's rows, the first ten million as fast as the last; a bank's own database is not
   filled. By a quarter its slope differs from run to run.
-- Of memory DuckDB may hold {STREAMING_GB:g} GB in a step, for the features {COMPUTING_GB:g}, and spills
-  what is beyond; Python's own comes on top."""
+- Of memory DuckDB may hold {STREAMING_GB:g} GB in a step, for the features {COMPUTING_GB:g},
+  and spills what is beyond; Python's own comes on top."""
 
 
 def bends(scales: Mapping[str, Mapping[str, Any]]) -> list[str]:
