@@ -2,10 +2,13 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 from loan_pipeline_tests.helpers.aws import aws_variables, new_lake
@@ -39,10 +42,23 @@ def s3_server() -> Iterator[str]:
     """The URL of an S3 server that lives as long as the tests."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # or it logs every request
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Response, "put_object", _one_after_another(S3Response.put_object))
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
+
+
+def _one_after_another(write: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
+    """S3 compares and writes in one step; moto in two, between which another writer fits."""
+    lock = threading.Lock()
+
+    def locked(response: S3Response) -> Any:
+        with lock:
+            return write(response)
+
+    return locked
 
 
 @pytest.fixture
