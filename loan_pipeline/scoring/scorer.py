@@ -265,8 +265,7 @@ class Scorer:
         total = sum(own.contributions)
         # All by the same factor from the score's to the probability's.
         factor = moved / total if abs(total) > _SMALL else own.slope
-        shares = [round(part * factor, _DIGITS) for part in own.contributions]
-        return shares, own.probability
+        return np.round(np.multiply(own.contributions, factor), _DIGITS).tolist(), own.probability
 
     def _reference_probability(self) -> float:
         """The reference loan's probability, as a trial of the model.

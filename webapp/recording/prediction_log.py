@@ -188,6 +188,8 @@ class PredictionLog:
             self._connection = self._open()
         try:
             with self._connection:
+                if len(rows) > 1:  # one is a transaction by itself
+                    self._connection.execute("BEGIN")
                 self._connection.executemany(_INSERT, rows)
         except (sqlite3.Error, OSError):
             self._connection.close()
@@ -196,7 +198,9 @@ class PredictionLog:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        )
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")

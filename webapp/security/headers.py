@@ -29,8 +29,10 @@ def init_app(app: Flask) -> None:
 
 def _protect(response: Response) -> Response:
     of_data = request.path.startswith("/api/v1/")
+    views_own = {name.lower() for name, _ in response.headers}
     for name, value in (_OF_DATA if of_data else _OF_PAGES).items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in views_own:
+            response.headers.add(name, value)
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
