@@ -30,6 +30,8 @@ def number(text: str, decimal: DecimalSign = ".") -> int | float | None:
 
     Thousands may be grouped by the other sign, by blanks or by apostrophes, in threes.
     """
+    if text.isascii() and text.isdigit() and len(text) <= _LONGEST:  # as most are
+        return int(text)
     plain = text.translate(_ALIKE).strip()
     if len(plain) > _LONGEST or not _PATTERNS[decimal].fullmatch(plain):
         return None

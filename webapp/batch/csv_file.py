@@ -211,8 +211,10 @@ def _result(answer: LineResult, decimal: DecimalSign) -> list[str]:
 
 def _harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
+    if not cell.startswith(_FORMULA_STARTS):
+        return cell
     is_number = number(cell, ".") is not None or number(cell, ",") is not None
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) and not is_number else cell
+    return cell if is_number else f"'{cell}"
 
 
 def with_encoding(batch: CsvBatch, encoding: str) -> CsvBatch:
