@@ -10,6 +10,7 @@ computes both tables of the folder's snapshot into OUT and prints the figures.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from loan_pipeline.sources.sample.snapshot import write_parquet
 from loan_pipeline_tests.helpers.spark_cluster import SparkCluster
 
 SCALES = (1, 10)
+REPEATS = 3  # by turns: the medians count
 TABLES = {"loan_features": "loan_id", "account_features": "account_id"}
 _SUBMIT = "--driver-memory 1g --conf spark.executor.memory=2g --conf spark.log.level=ERROR"
 _SPARK = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_SUBMIT_ARGS": f"{_SUBMIT} pyspark-shell"}
@@ -67,15 +69,23 @@ def main(scales: Sequence[int] = SCALES) -> dict[str, Any]:
 
 def _at_scale(folder: Path, scale: int, cluster: SparkCluster) -> list[Comparison]:
     manifest = write_parquet(SampleSource(float(scale), 1), folder)
-    duckdb = _in_a_process(folder, folder / "duckdb", None)
+    by_turns: dict[str, list[dict[str, float]]] = {"duckdb": [], "spark": []}
     with _largest_of(cluster) as largest:
-        spark = _in_a_process(folder, folder / "spark", cluster.url)
+        for number in range(REPEATS):
+            for engine, runs in by_turns.items():
+                master = cluster.url if engine == "spark" else None
+                runs.append(_in_a_process(folder, folder / f"{engine}-{number}", master))
     for name, key in TABLES.items():
         ours, theirs = (
-            pd.read_parquet(folder / engine / f"{name}.parquet").sort_values(key, ignore_index=True)
-            for engine in ("duckdb", "spark")
-        )
+            pd.read_parquet(folder / f"{engine}-0" / f"{name}.parquet")
+            .sort_values(key, ignore_index=True)
+            for engine in by_turns
+        )  # fmt: skip
         pd.testing.assert_frame_equal(theirs, ours, rtol=1e-9, atol=1e-9)
+    duckdb, spark = (
+        {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        for runs in by_turns.values()
+    )
     work = f"scale {scale} ({manifest.tables['trans'].rows:,} transactions)"
     memory = spark["peak_gb"] + largest[0] / 1e9
     return [
