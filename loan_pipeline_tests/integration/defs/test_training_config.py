@@ -42,7 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def refused(settings: Settings) -> str:
     """What a run of the published recipe says where pickles are not allowed."""
     with pytest.raises(RunFailedError) as failed:
-        run_pipeline(settings, source="sample", recipe="published", target="observed")
+        run_pipeline(settings, source="sample:scale=0.5", recipe="published", target="observed")
     store = open_store(settings.lake)
     assert list_predictors(store, "application") == [], "nothing was trained"
     assert current_version(store, "behavioural") is None

@@ -48,7 +48,7 @@ def run(settings: Settings, assets: list[str], **config: Any) -> dg.ExecuteInPro
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose lake holds one release, made by one run."""
     home = tmp_path_factory.mktemp("home")
-    ops = fill_ops("sample") | training_ops([NAME], recipe="quick")
+    ops = fill_ops("sample:scale=0.5") | training_ops([NAME], recipe="quick")
     result = run(_settings(home), UNTIL_RELEASE, ops=ops)
     assert result.success, failure_message(result)
     return home
