@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+PERCENTILES = (50, 95, 99)
+
 
 @dataclass(frozen=True)
 class Target:
@@ -43,9 +45,9 @@ class Target:
 def latencies(
     targets: Mapping[str, Target], rounds: int, requests: int
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds `p50` and `p99` of each, in rounds by turns after one to warm up.
+    """Milliseconds `p50`, `p95` and `p99` of each, in rounds by turns after one to warm up.
 
-    Both are the medians of the rounds', so that one bad moment of the machine spoils neither.
+    All are the medians of the rounds', so that one bad moment of the machine spoils none.
     """
     found: dict[str, list[list[float]]] = {name: [] for name in targets}
     for number in range(rounds + 1):
@@ -54,7 +56,7 @@ def latencies(
             if number:
                 found[name].append(milliseconds)
     return {
-        name: {f"p{n}": statistics.median(_percentile(one, n) for one in each) for n in (50, 99)}
+        name: {f"p{n}": statistics.median(_percentile(one, n) for one in each) for n in PERCENTILES}
         for name, each in found.items()
     }
 

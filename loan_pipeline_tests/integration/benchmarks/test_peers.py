@@ -112,6 +112,7 @@ def test_other_servers_answer_with_the_same_probability(
     served = {servers.OURS, servers.FASTAPI, servers.MLFLOW}  # AutoGluon needs a training
     for name in served:
         needs(servers.ENVIRONMENT[name])
+    monkeypatch.setattr(servers, "STARTS", 1)
     monkeypatch.setattr(servers, "ROUNDS", 1)
     monkeypatch.setattr(servers, "REQUESTS", 5)
     monkeypatch.setattr(servers, "ROUNDS_OF_LOAD", 1)
