@@ -83,7 +83,7 @@ def accounts(bundle: Bundle, count: int) -> list[int]:
         return [int(account) for (account,) in file.execute(query, (count,))]
 
 
-def _reasons(model: OnnxModel, row: NDArray[np.float32]) -> list[float]:
+def _reasons(model: OnnxModel, row: NDArray[np.float32]) -> NDArray[np.float64]:
     found = model.reasons(row)
     if found is None:
         raise ValueError("the released graph computes no reasons: release the recipe `default`")

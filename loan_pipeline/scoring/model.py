@@ -34,12 +34,12 @@ class ModelReasons(NamedTuple):
     Attributes:
         probability: that the loan is paid off.
         contributions: of each feature to the score before its calibration, against the reference
-            loan, shape [features].
+            loan, float64 of shape [features].
         slope: by how much the probability moves with the score, near the reference loan.
     """
 
     probability: float
-    contributions: list[float]
+    contributions: NDArray[np.float64]
     slope: float
 
 
@@ -102,7 +102,7 @@ class OnnxModel:
             return None
         asked = {ONNX_INPUT: row[None, :], ONNX_EXPLAINED: _ONE}
         probability, parts = self._session.run([ONNX_OUTPUT, ONNX_REASONS], asked)
-        return ModelReasons(float(probability[0]), parts[0].tolist(), self._slope)
+        return ModelReasons(float(probability[0]), parts[0].astype(np.float64), self._slope)
 
     def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         (answers,) = self._session.run([ONNX_OUTPUT], {ONNX_INPUT: rows})

@@ -262,10 +262,10 @@ class Scorer:
             parts, probability = contributions(self._model.probabilities, row, self._baseline)
             return np.round(parts, _DIGITS).tolist(), probability
         moved = own.probability - self._baseline_probability
-        total = sum(own.contributions)
+        total = float(own.contributions.sum())
         # All by the same factor from the score's to the probability's.
         factor = moved / total if abs(total) > _SMALL else own.slope
-        return np.round(np.multiply(own.contributions, factor), _DIGITS).tolist(), own.probability
+        return (own.contributions * factor).round(_DIGITS).tolist(), own.probability
 
     def _reference_probability(self) -> float:
         """The reference loan's probability, as a trial of the model.
@@ -280,7 +280,7 @@ class Scorer:
                 "one probability: release again"
             )
         own = self._model.reasons(self._baseline)
-        if own is not None and own.contributions != [0.0] * len(self.names):
+        if own is not None and own.contributions.any():
             raise BundleError(
                 f"{self.bundle.model_place} compares with another loan than the manifest's "
                 "reference loan: release again"

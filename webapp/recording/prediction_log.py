@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -64,7 +64,7 @@ class Answer:
     inputs: Mapping[str, object]
     features: Mapping[str, float]
     line: int | None = None
-    prediction_id: str = field(default_factory=lambda: uuid4().hex)
+    prediction_id: str = field(default_factory=lambda: token_hex(16))
 
 
 @dataclass(frozen=True)
