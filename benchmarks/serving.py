@@ -136,7 +136,7 @@ def _beside_slow_clients(body: str, target: Target) -> dict[str, dict[str, float
         with SlowClients(target.port, half_open=HALF_OPEN, slow_bodies=SLOW_BODIES, body=body):
             rounds["beside slow clients"] += latencies({"": target}, 1, REQUESTS).values()
     return {
-        name: {key: statistics.median(one[key] for one in found) for key in ("p50", "p95", "p99")}
+        name: {key: statistics.median(one[key] for one in found) for key in found[0]}
         for name, found in rounds.items()
     }
 

@@ -4,20 +4,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 from loan_pipeline_tests.helpers.aws import aws_variables, new_lake
-
-# Each S3 client reads a megabyte of descriptions, most of a tenth of a second; they do not change.
-_description = cache(JSONFileLoader().load_file)
-JSONFileLoader.load_file = lambda _self, path: _description(path)  # type: ignore[method-assign,assignment]
 
 os.environ["LOAN_ENV_FILE"] = ""  # a developer's own .env is not for tests, nor for their processes
 os.environ["LOAN_ROLLING_CUTS"] = "0"  # ten trainings a run, which the tests of the report have

@@ -207,8 +207,7 @@ class PredictionLog:
             connection.executescript(CREATE_PREDICTION_LOG)
             _add_missing_columns(connection)
             oldest = (datetime.now(UTC) - self._keep).isoformat()
-            with connection:
-                connection.execute(DELETE_OLD_ROWS, (oldest,))
+            connection.execute(DELETE_OLD_ROWS, (oldest,))
         except sqlite3.Error:
             connection.close()
             raise
@@ -268,9 +267,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _add_missing_columns(connection: sqlite3.Connection) -> None:
     known = {row[1] for row in connection.execute("PRAGMA table_info(predictions)")}
     if missing := ADD_MISSING_COLUMNS.keys() - known:
-        with connection:
-            for name in sorted(missing):
-                connection.execute(
-                    f"ALTER TABLE predictions ADD COLUMN {name} {ADD_MISSING_COLUMNS[name]}"
-                )
+        for name in sorted(missing):
+            connection.execute(
+                f"ALTER TABLE predictions ADD COLUMN {name} {ADD_MISSING_COLUMNS[name]}"
+            )
         connection.executescript(IDENTIFY_OLD_ROWS)

@@ -29,6 +29,7 @@ def init_app(app: Flask) -> None:
 
 def _protect(response: Response) -> Response:
     of_data = request.path.startswith("/api/v1/")
+    # Not `setdefault`, which raises and catches an exception for each header that is missing.
     views_own = {name.lower() for name, _ in response.headers}
     for name, value in (_OF_DATA if of_data else _OF_PAGES).items():
         if name.lower() not in views_own:
