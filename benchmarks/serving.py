@@ -89,7 +89,6 @@ def _result(
         "model": model,
         "figures": figures | slow,
         "ratio_to_bare_p50": ours["p50"] / bare["p50"],
-        "ratio_to_bare_p95": ours["p95"] / bare["p95"],
         "ratio_to_bare_allowed": RATIO_ALLOWED,
         "slow_clients_p99_ratio": slow["beside slow clients"]["p99"] / slow["without them"]["p99"],
         "slow_clients_p99_ratio_allowed": SLOW_RATIO_ALLOWED,
