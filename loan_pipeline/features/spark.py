@@ -27,7 +27,7 @@ from loan_pipeline.lake.arrow_files import arrow_dataset
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.open import open_store
 from loan_pipeline.lake.protocol import Store
-from loan_pipeline.lake.s3_store import S3Store
+from loan_pipeline.lake.s3_store import S3Store, aws_session
 from loan_pipeline.lake.snapshot import folder_of
 from loan_pipeline.settings import load_settings
 
@@ -126,7 +126,7 @@ def _s3a_configuration(store: S3Store) -> dict[str, str]:
             f"{_S3A}path.style.access": "true",
             f"{_S3A}connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
         }
-    credentials = store.session.get_credentials()
+    credentials = aws_session().get_credentials()
     if credentials is None or credentials.method in _OF_THE_MACHINE:
         return configuration
     frozen = credentials.get_frozen_credentials()

@@ -7,7 +7,7 @@ import pyarrow.fs
 
 from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.lake.protocol import Store, StoreError
-from loan_pipeline.lake.s3_store import S3Store
+from loan_pipeline.lake.s3_store import S3Store, aws_session
 
 
 def arrow_dataset(store: Store, files: list[str]) -> pyarrow.dataset.Dataset:
@@ -30,7 +30,7 @@ def arrow_filesystem(store: Store) -> pyarrow.fs.FileSystem:
     """Arrow's access to the store; on S3 with what boto3 found: credentials, region, endpoint."""
     if not isinstance(store, S3Store):
         return pyarrow.fs.LocalFileSystem()
-    credentials = store.session.get_credentials()
+    credentials = aws_session().get_credentials()
     if credentials is None:
         raise StoreError(f"there are no AWS credentials for {store.url}")
     frozen = credentials.get_frozen_credentials()

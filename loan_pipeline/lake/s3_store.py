@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,6 +44,18 @@ _DENIED = {
 }
 # 409 answers a conditional write that met another one under way.
 _CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+# boto3's sessions may be shared by threads, but not while one of them makes a client.
+_making_client = threading.Lock()
+
+
+@cache
+def aws_session() -> boto3.session.Session:
+    """Where region and credentials come from, for all stores of the process.
+
+    A session of its own would let each store read the descriptions of AWS's services again: a
+    tenth of a second for every step of a run.
+    """
+    return boto3.session.Session()
 
 
 class S3Store:
@@ -57,7 +69,6 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str = "") -> None:
         self.bucket = bucket
         self.prefix = checked_key(prefix, may_be_empty=True)
-        self._opening = threading.Lock()
 
     def __repr__(self) -> str:
         return f"S3Store({self.url})"
@@ -68,19 +79,10 @@ class S3Store:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     @cached_property
-    def session(self) -> boto3.session.Session:
-        """Where region and credentials come from."""
-        return boto3.session.Session()
-
-    @property
     def client(self) -> "S3Client":
-        """The boto3 client behind the store; threads may share it, but not make it at once."""
-        with self._opening:
-            return self._client
-
-    @cached_property
-    def _client(self) -> "S3Client":
-        return self.session.client("s3", config=_CONFIG)
+        """The boto3 client behind the store; threads may share it."""
+        with _making_client:
+            return aws_session().client("s3", config=_CONFIG)
 
     @cached_property
     def region(self) -> str:

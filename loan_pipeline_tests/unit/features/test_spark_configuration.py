@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,9 +13,18 @@ import pytest
 
 from loan_pipeline.features.spark import masked, session_configuration
 from loan_pipeline.lake.open import open_store
+from loan_pipeline.lake.s3_store import aws_session
 
 S3A = "spark.hadoop.fs.s3a."
 PROVIDER = f"{S3A}aws.credentials.provider"
+
+
+@pytest.fixture(autouse=True)
+def own_session() -> Iterator[None]:
+    """Credentials of this test alone: a process asks for them once."""
+    aws_session.cache_clear()
+    yield
+    aws_session.cache_clear()
 
 
 def test_a_folder_needs_no_more_than_quiet_progress(tmp_path: Path) -> None:
