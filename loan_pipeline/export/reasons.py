@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from math import factorial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import NodeProto, helper
@@ -51,8 +51,7 @@ class _Cut:
 _Node = _Cut | _Values
 
 
-@dataclass(frozen=True)
-class _Way:
+class _Way(NamedTuple):
     """How a node of the original was reached: whose features had to be whose."""
 
     node: int
