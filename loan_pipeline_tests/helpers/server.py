@@ -53,14 +53,15 @@ def start_server(home: Path, log: Path, **environment: str) -> Server:
         )
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            alive = httpx.get(f"{server.url}/healthz", timeout=2).is_success
-        except httpx.HTTPError:
-            alive = False
-        if alive:
-            return server
-        time.sleep(0.02)
+    with httpx.Client(base_url=server.url, timeout=2) as client:  # each one reads certificates
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                alive = client.get("/healthz").is_success
+            except httpx.HTTPError:
+                alive = False
+            if alive:
+                return server
+            time.sleep(0.02)
     process.kill()
     process.wait()
     raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")

@@ -39,7 +39,7 @@ WORKER = textwrap.dedent("""
     LogShipper(log, open_store(url), seconds=0.02).start()
     while True:
         write_rows(log, [prediction_row()])
-        time.sleep(0.002)
+        time.sleep(0.01)
 """)
 
 
