@@ -13,11 +13,16 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Target:
-    """A request that a server answers."""
+    """A request that a server answers.
+
+    Attributes:
+        requests: how often a round of `latencies` asks it; fewer for what takes long.
+    """
 
     port: int
     url: str
     body: bytes
+    requests: int
     type: str = "application/json"
 
     @contextmanager
@@ -42,9 +47,7 @@ class Target:
             return ask()
 
 
-def latencies(
-    targets: Mapping[str, Target], rounds: int, requests: int
-) -> dict[str, dict[str, float]]:
+def latencies(targets: Mapping[str, Target], rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds `p50`, `p95` and `p99` of each, in rounds by turns after one to warm up.
 
     All are the medians of the rounds', so that one bad moment of the machine spoils none.
@@ -52,7 +55,7 @@ def latencies(
     found: dict[str, list[list[float]]] = {name: [] for name in targets}
     for number in range(rounds + 1):
         for name, target in targets.items():
-            milliseconds = _in_a_row(target, requests)
+            milliseconds = _in_a_row(target)
             if number:
                 found[name].append(milliseconds)
     return {
@@ -65,12 +68,12 @@ def _percentile(values: list[float], n: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[n - 1]
 
 
-def _in_a_row(target: Target, requests: int) -> list[float]:
+def _in_a_row(target: Target) -> list[float]:
     """What each request of one connection took."""
     milliseconds = []
     with target.connected() as ask:
         ask()  # connects: a server may close connections that wait for the others' turns
-        for _ in range(requests):
+        for _ in range(target.requests):
             started = time.perf_counter()
             ask()
             milliseconds.append(1000 * (time.perf_counter() - started))

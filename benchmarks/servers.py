@@ -41,7 +41,7 @@ ENVIRONMENT = {
 }
 ROWS = 1_000  # of a batch
 ROUNDS, REQUESTS = 9, 1000  # requests per round and server
-AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS = 3, 100
+AUTOGLUON_REQUESTS = 40  # in as many rounds, so that all meet the same moments
 BATCH_ROUNDS, BATCHES = 3, 10
 STARTS = 5
 CONNECTIONS = (1, 4, 16, 64)
@@ -91,11 +91,8 @@ def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[s
             _assert_same_scores(servers[AUTOGLUON], predictor, _table(bundle, rows))
         second = stack.enter_context(_ours(own_home, folder, numbers, "second"))
         _assert_same(servers)
-        ones = {name: server.one for name, server in servers.items()}
-        slow = {AUTOGLUON: ones.pop(AUTOGLUON)} if predictor is not None else {}
-        one = latencies(ones, ROUNDS, REQUESTS)
-        one |= latencies(slow, AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS)
-        batch = latencies({n: s.batch for n, s in servers.items()}, BATCH_ROUNDS, BATCHES)
+        one = latencies({name: server.one for name, server in servers.items()}, ROUNDS)
+        batch = latencies({name: server.batch for name, server in servers.items()}, BATCH_ROUNDS)
         loaded = {name: [server.one] for name, server in servers.items()}
         loaded[TWO_PROCESSES] = [servers[OURS].one, second.one]
         by_count = {c: per_second(loaded, c, ROUNDS_OF_LOAD, SECONDS_OF_LOAD) for c in CONNECTIONS}
@@ -144,8 +141,8 @@ def _ours(home: Path, folder: Path, numbers: list[int], log: str) -> Iterator[_S
         lines = "\n".join(json.dumps(_asked(number)) for number in numbers)
         yield _Server(
             server,
-            Target(server.port, _URL, json.dumps(_asked(numbers[0])).encode()),
-            Target(server.port, f"{_URL}/batch", lines.encode(), "application/x-ndjson"),
+            Target(server.port, _URL, json.dumps(_asked(numbers[0])).encode(), REQUESTS),
+            Target(server.port, f"{_URL}/batch", lines.encode(), BATCHES, "application/x-ndjson"),
         )
 
 
@@ -166,10 +163,13 @@ def _fastapi(
     path.write_text(json.dumps(arguments))
     command = [str(python_of("fastapi")), str(PEERS / "fastapi_server.py"), str(path)]
     with running(command, folder, folder / "fastapi.log", starts=STARTS) as server:
+        one, batch = (
+            json.dumps(asked).encode() for asked in (_asked(numbers[0]), list(map(_asked, numbers)))
+        )
         yield _Server(
             server,
-            Target(server.port, _URL, json.dumps(_asked(numbers[0])).encode()),
-            Target(server.port, f"{_URL}/batch", json.dumps(list(map(_asked, numbers))).encode()),
+            Target(server.port, _URL, one, REQUESTS),
+            Target(server.port, f"{_URL}/batch", batch, BATCHES),
         )
 
 
@@ -182,7 +182,7 @@ def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator
         json.dumps({"inputs": some.tolist()}).encode()  # NaN, as its parser takes it
         for some in (rows[:1], rows)
     )
-    with _served_by_mlflow("mlflow", place, folder, one, batch) as server:
+    with _served_by_mlflow("mlflow", place, folder, one, batch, REQUESTS) as server:
         yield server
 
 
@@ -201,13 +201,14 @@ def _mlflow_autogluon(
         ).encode()
         for some in (rows[:1], rows)
     )
-    with _served_by_mlflow("mlflow-autogluon", place, folder, one, batch) as server:
+    asked = one, batch, AUTOGLUON_REQUESTS
+    with _served_by_mlflow("mlflow-autogluon", place, folder, *asked) as server:
         yield server
 
 
 @contextmanager
 def _served_by_mlflow(
-    environment: str, place: str, folder: Path, one: bytes, batch: bytes
+    environment: str, place: str, folder: Path, one: bytes, batch: bytes, requests: int
 ) -> Iterator[_Server]:
     programs = python_of(environment).parent  # it looks for uvicorn on PATH
     path = f"PATH={programs}{os.pathsep}{os.environ['PATH']}"
@@ -215,8 +216,12 @@ def _served_by_mlflow(
     command = ["env", path, *serve, "-p", "$WEB_PORT"]
     log = folder / f"{environment}.log"
     with running(command, folder, log, "/ping", starts=STARTS) as server:
-        one_row, rows = (Target(server.port, "/invocations", body) for body in (one, batch))
-        yield _Server(server, one_row, rows)
+        url = "/invocations"
+        yield _Server(
+            server,
+            Target(server.port, url, one, requests),
+            Target(server.port, url, batch, BATCHES),
+        )
 
 
 def _table(bundle: Bundle, rows: NDArray[np.float32]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from loan_pipeline_tests.helpers.slow_clients import SlowClients
 URL = "/api/v1/predictions"
 PEER = "AutoGluon in the app"
 ROUNDS, REQUESTS = 9, 1000  # requests per round and server: p99 is a round's tenth slowest
-AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS = 3, 40
+AUTOGLUON_REQUESTS = 40  # in as many rounds, so that both meet the same moments
 CONNECTIONS = 4
 ROUNDS_OF_LOAD, SECONDS_OF_LOAD = 3, 2.0
 HALF_OPEN = SLOW_BODIES = 50
@@ -50,23 +50,23 @@ def _compare(folder: Path) -> dict[str, Any]:
     environment = {"LOAN_LAKE_URL": (home / "lake").as_uri()}
     with ExitStack() as stack:
 
-        def start(name: str, command: list[str]) -> Target:
+        def start(name: str, command: list[str], requests: int = REQUESTS) -> Target:
             server = served(command, own_home, folder / f"{name}.log", environment)
-            return Target(stack.enter_context(server), URL, body.encode())
+            return Target(stack.enter_context(server), URL, body.encode(), requests)
 
         targets = {"this app": start("ours", OURS)}
         answer = targets["this app"].answer()
         (folder / "answer.json").write_bytes(answer)
         bare = BARE.format(answer=str(folder / "answer.json"))
         targets["bare Flask route"] = start("bare", script(folder / "bare.py", bare))
-        figures = latencies(targets, ROUNDS, REQUESTS)
-        slow = _beside_slow_clients(body, targets["this app"])
         scorer = Scorer(bundle)
         row = scorer.named(scorer.account_row(account, AMOUNT, DURATION))
         (folder / "row.json").write_text(json.dumps([row]))  # NaN, as Python reads it back
         peer = AUTOGLUON.format(predictor=str(predictor), row=str(folder / "row.json"))
-        targets[PEER] = start("autogluon", script(folder / "autogluon_app.py", peer))
-        figures |= latencies({PEER: targets[PEER]}, AUTOGLUON_ROUNDS, AUTOGLUON_REQUESTS)
+        with_autogluon = script(folder / "autogluon_app.py", peer)
+        targets[PEER] = start("autogluon", with_autogluon, AUTOGLUON_REQUESTS)
+        figures = latencies(targets, ROUNDS)
+        slow = _beside_slow_clients(body, targets["this app"])
         rates = per_second(
             {name: [target] for name, target in targets.items()},
             CONNECTIONS, ROUNDS_OF_LOAD, SECONDS_OF_LOAD,
@@ -131,9 +131,9 @@ def _beside_slow_clients(body: str, target: Target) -> dict[str, dict[str, float
     """Latencies with and without clients that never finish their requests, by turns."""
     rounds: dict[str, list[dict[str, float]]] = {"without them": [], "beside slow clients": []}
     for _ in range(ROUNDS):
-        rounds["without them"] += latencies({"": target}, 1, REQUESTS).values()
+        rounds["without them"] += latencies({"": target}, 1).values()
         with SlowClients(target.port, half_open=HALF_OPEN, slow_bodies=SLOW_BODIES, body=body):
-            rounds["beside slow clients"] += latencies({"": target}, 1, REQUESTS).values()
+            rounds["beside slow clients"] += latencies({"": target}, 1).values()
     return {
         name: {key: statistics.median(one[key] for one in found) for key in found[0]}
         for name, found in rounds.items()
