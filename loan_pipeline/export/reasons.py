@@ -12,7 +12,7 @@ value · |A|! (|B|-1)! / (|A|+|B|)!: the interventional values with one referenc
 al., "From local explanations to global understanding with explainable AI for trees", 2020.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,20 +35,7 @@ _TARGETS = ("treeids", "nodeids", "ids", "weights")
 
 _DIGITS = 9
 
-_Values = dict[int, float]  # a leaf's values, by feature
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """A node that asks whether a feature is at most `at`."""
-
-    feature: int
-    at: float
-    yes: "_Node"
-    no: "_Node"
-
-
-_Node = _Cut | _Values
+_Values = dict[int, float]  # by feature
 
 
 class _Way(NamedTuple):
@@ -57,6 +44,34 @@ class _Way(NamedTuple):
     node: int
     applicants: frozenset[int] = frozenset()
     baselines: frozenset[int] = frozenset()
+
+
+class _Cut(NamedTuple):
+    """A node of a tree of reasons that asks whether a feature is at most `at`."""
+
+    feature: int
+    at: float
+    yes: "_Cut | _Cell"
+    no: "_Cut | _Cell"
+
+
+class _Cell(NamedTuple):
+    """Applicants of whom the same is known: a leaf of a tree of reasons.
+
+    Attributes:
+        values: the features' Shapley values from the leaves so far.
+        ways: those not followed to their leaves yet; none where the tree is finished.
+        lows: by feature, what its values lie above.
+        highs: by feature, what its values are at most.
+    """
+
+    values: _Values
+    ways: Sequence[_Way] = ()
+    lows: Mapping[int, float] = {}
+    highs: Mapping[int, float] = {}
+
+
+_Node = _Cut | _Cell
 
 
 class TooManyLeaves(Exception):
@@ -82,7 +97,9 @@ def reasons_of(forest: NodeProto, baseline: FloatArray) -> NodeProto:
             written.add(part)
             if written.leaves > _MOST_LEAVES_IN_ALL:
                 raise TooManyLeaves
-    attributes: dict[str, Any] = {"n_targets": len(baseline), **written.attributes}
+    if not written.leaves:  # no tree asks anything; the standard knows no forest without leaves
+        written.add(_Cell({0: 0.0}))
+    attributes: dict[str, Any] = {"n_targets": len(baseline), **written.attributes()}
     return helper.make_node(
         "TreeEnsembleRegressor",
         list(forest.input),
@@ -168,48 +185,61 @@ def _parts(tree: _Tree) -> Iterator[_Node]:
     """Trees of reasons for all leaves, each for as many neighbours as fit."""
     first = 0
     while first < tree.leaves:
-        part, first = _largest_part(tree, first)
-        if part:
+        growth = _Growth(tree)
+        node, first = growth.with_leaf(growth.root(), first, _MOST_LEAVES_OF_ONE), first + 1
+        with suppress(TooManyLeaves):  # the next tree's, then
+            while first < tree.leaves:
+                node, first = growth.with_leaf(node, first, _MOST_LEAVES), first + 1
+        part = _finished(node)
+        if isinstance(part, _Cut) or part.values:
             yield part
 
 
-def _largest_part(tree: _Tree, first: int) -> tuple[_Node, int]:
-    """A tree of reasons for the leaves from `first`, and the leaf where it ends, by bisection."""
-    with suppress(TooManyLeaves):
-        return _Expansion(tree, first, tree.leaves).root(), tree.leaves
-    end, too_far = first + 1, tree.leaves
-    part = _Expansion(tree, first, end).root()
-    while too_far - end > 1:
-        middle = (end + too_far) // 2
-        try:
-            part, end = _Expansion(tree, first, middle).root(), middle
-        except TooManyLeaves:
-            too_far = middle
-    return part, end
+def _finished(node: _Node) -> _Node:
+    """The tree of reasons with values in its leaves; branches that answer the same become one."""
+    if isinstance(node, _Cut):
+        yes, no = _finished(node.yes), _finished(node.no)
+        return yes if yes == no else _Cut(node.feature, node.at, yes, no)
+    # Rounded, so that branches that differ by rounding errors alone are the same.
+    rounded = {feature: round(value, _DIGITS) for feature, value in node.values.items()}
+    return _Cell({feature: value for feature, value in rounded.items() if value})
 
 
-class _Expansion:
-    """Asks every cut at which applicant and baseline may part on the way to the chosen leaves."""
+class _Growth:
+    """Asks, leaf by leaf, every cut at which applicant and baseline may part on the way to it."""
 
-    def __init__(self, tree: _Tree, first: int, end: int) -> None:
+    def __init__(self, tree: _Tree) -> None:
         self._tree = tree
-        self._first, self._end = first, end
-        self._leaves = 0
+        self._leaves = 1
 
-    def root(self) -> _Node:
-        return self._grow([_Way(0)], {}, {}, {})
+    def root(self) -> _Cell:
+        return _Cell({}, [_Way(0)])
 
-    def _grow(
-        self, ways: list[_Way], lows: dict[int, float], highs: dict[int, float], values: _Values
-    ) -> _Node:
-        """Follow all `ways` of an applicant whose features lie above `lows`, at most at `highs`."""
-        tree, ways, values = self._tree, list(ways), dict(values)
+    def with_leaf(self, node: _Node, leaf: int, most: int) -> _Node:
+        """The tree grown so far with the values from one more leaf of the original.
+
+        Raises:
+            TooManyLeaves: it would have more than `most`.
+        """
+        if isinstance(node, _Cell):
+            leads_there = any(self._tree.first_leaf[way.node] <= leaf for way in node.ways)
+            return self._follow(node, leaf, most) if leads_there else node
+        yes, no = self.with_leaf(node.yes, leaf, most), self.with_leaf(node.no, leaf, most)
+        unchanged = yes is node.yes and no is node.no
+        return node if unchanged else _Cut(node.feature, node.at, yes, no)
+
+    def _follow(self, cell: _Cell, leaf: int, most: int) -> _Node:
+        """Follow the cell's ways as far as the leaf; later ones wait for their turn."""
+        tree, lows, highs = self._tree, cell.lows, cell.highs
+        ways, waiting, values = list(cell.ways), [], dict(cell.values)
         while ways:
             way = ways.pop()
             node, feature, cut = way.node, tree.feature[way.node], tree.cut[way.node]
-            if tree.first_leaf[node] >= self._end or tree.end_leaf[node] <= self._first:
+            if tree.first_leaf[node] > leaf:
+                waiting.append(way)
+            elif tree.end_leaf[node] <= leaf:  # to leaves of trees before
                 continue
-            if tree.is_leaf[node]:
+            elif tree.is_leaf[node]:
                 _share_out(tree.value[node], way, values)
             elif feature in way.baselines:
                 ways.append(self._as_baseline(way))
@@ -218,17 +248,16 @@ class _Expansion:
             elif lows.get(feature, -np.inf) >= cut:
                 ways += self._onwards(way, yes=False)
             else:
-                yes = ways + self._onwards(way, yes=True)
-                no = ways + self._onwards(way, yes=False)
-                below = self._grow(yes, lows, {**highs, feature: cut}, values)
-                above = self._grow(no, {**lows, feature: cut}, highs, values)
-                return below if below == above else _Cut(feature, cut, below, above)
-        self._leaves += 1
-        if self._leaves > (_MOST_LEAVES if self._end - self._first > 1 else _MOST_LEAVES_OF_ONE):
-            raise TooManyLeaves
-        # Rounded, so that branches that differ by rounding errors alone become one.
-        rounded = {feature: round(value, _DIGITS) for feature, value in values.items()}
-        return {feature: value for feature, value in rounded.items() if value}
+                self._leaves += 1
+                if self._leaves > most:
+                    raise TooManyLeaves
+                yes = waiting + ways + self._onwards(way, yes=True)
+                no = waiting + ways + self._onwards(way, yes=False)
+                below = _Cell(values, yes, lows, {**highs, feature: cut})
+                above = _Cell(values, no, {**lows, feature: cut}, highs)
+                followed = (self._follow(one, leaf, most) for one in (below, above))
+                return _Cut(feature, cut, *followed)
+        return _Cell(values, waiting, lows, highs)
 
     def _onwards(self, way: _Way, *, yes: bool) -> list[_Way]:
         """The ways on from a node whose question the applicant answers so."""
@@ -265,33 +294,34 @@ class _Written:
     """Trees as the attributes of an ONNX forest."""
 
     def __init__(self) -> None:
-        names = (*(f"nodes_{name}" for name in _NODES), *(f"target_{name}" for name in _TARGETS))
-        self.attributes: dict[str, list[Any]] = {name: [] for name in names}
+        self._nodes: list[list[Any]] = []
+        self._targets: list[tuple[int, int, int, float]] = []
         self._trees = 0
-        self._nodes = 0  # of the tree being written
+        self._first = 0  # node of the tree being written
         self.leaves = 0
 
     def add(self, root: _Node) -> None:
-        self._nodes = 0
+        self._first = len(self._nodes)
         self._write(root)
         self._trees += 1
 
+    def attributes(self) -> dict[str, list[Any]]:
+        nodes = zip(_NODES, zip(*self._nodes, strict=True), strict=True)
+        targets = zip(_TARGETS, zip(*self._targets, strict=True), strict=True)
+        return {f"nodes_{name}": list(values) for name, values in nodes} | {
+            f"target_{name}": list(values) for name, values in targets
+        }
+
     def _write(self, node: _Node) -> int:
-        number, self._nodes = self._nodes, self._nodes + 1
+        number = len(self._nodes) - self._first
         if isinstance(node, _Cut):
-            row = (self._trees, number, node.feature, node.at, "BRANCH_LEQ", 0, 0)
+            row = [self._trees, number, node.feature, node.at, "BRANCH_LEQ", 0, 0]
+            self._nodes.append(row)
+            row[-2:] = self._write(node.yes), self._write(node.no)
         else:
-            row = (self._trees, number, 0, 0.0, "LEAF", 0, 0)
-        for name, value in zip(_NODES, row, strict=True):
-            self.attributes[f"nodes_{name}"].append(value)
-        if isinstance(node, _Cut):
-            place = len(self.attributes["nodes_nodeids"]) - 1
-            self.attributes["nodes_truenodeids"][place] = self._write(node.yes)
-            self.attributes["nodes_falsenodeids"][place] = self._write(node.no)
-        else:
+            self._nodes.append([self._trees, number, 0, 0.0, "LEAF", 0, 0])
+            self._targets += (
+                (self._trees, number, feature, value) for feature, value in node.values.items()
+            )
             self.leaves += 1
-            for feature, value in node.items():
-                row_of_leaf = (self._trees, number, feature, value)
-                for name, item in zip(_TARGETS, row_of_leaf, strict=True):
-                    self.attributes[f"target_{name}"].append(item)
         return number

@@ -58,6 +58,12 @@ def test_a_feature_that_equals_the_baseline_has_no_part():
     assert not told(baseline[None, :]).any()
 
 
+def test_a_forest_that_asks_nothing_has_reasons_of_nothing():
+    forest = forest_of(tree_graph(FEATURES, trees=2, depth=0, seed=1))
+    baseline, row = np.random.default_rng(1).normal(size=(2, FEATURES)).astype(np.float32)
+    assert not runs(reasons_of(forest, baseline), FEATURES)(row[None, :]).any()
+
+
 def test_a_forest_that_is_too_deep_is_given_up_in_time(monkeypatch):
     forest = forest_of(tree_graph(FEATURES, trees=4, depth=6, seed=3))
     baseline = np.zeros(FEATURES, dtype=np.float32)
