@@ -18,6 +18,7 @@ os.environ["LOAN_ENV_FILE"] = ""  # a developer's own .env is not for tests, nor
 os.environ["LOAN_ROLLING_CUTS"] = "0"  # ten trainings a run, which the tests of the report have
 # Trainings of tests side by side do not keep processors busy while their threads wait.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Fixtures that start a server or a browser.
 _SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "mlflow_server"}

@@ -49,13 +49,13 @@ def test_small_banks_are_whole_banks(scale: float) -> None:
 
 @pytest.mark.slow
 def test_a_larger_bank_is_more_of_the_same_with_keys_of_its_own() -> None:
-    source = SampleSource(3)
+    source = SampleSource(2)
     for table in TABLES[1:-1]:
         rows = read(source, table)
-        assert rows.num_rows == 3 * read(SampleSource(1), table).num_rows
+        assert rows.num_rows == 2 * read(SampleSource(1), table).num_rows
         assert len(rows[table.primary_key].unique()) == rows.num_rows
     expected = source.expected_rows(TRANS)
-    assert expected == 3 * 1_056_320
+    assert expected == 2 * 1_056_320
     assert read(source, TRANS).num_rows == pytest.approx(expected, rel=0.03)
 
 
