@@ -10,10 +10,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -51,12 +52,22 @@ _URL = "/api/v1/predictions"
 
 
 @dataclass(frozen=True)
-class _Server:
-    """A server that runs, and what it is asked."""
+class _Tool:
+    """How a server is started, and what it is asked; its port is that of the last start."""
 
-    running: Running
+    command: list[str]
+    home: Path
+    log: Path
+    ready: str
     one: Target
     batch: Target
+
+    @contextmanager
+    def started(self) -> Iterator[tuple[Running, "_Tool"]]:
+        """The tool with the port of a server that runs while the block does."""
+        with running(self.command, self.home, self.log, self.ready) as server:
+            one, batch = (replace(target, port=server.port) for target in (self.one, self.batch))
+            yield server, replace(self, one=one, batch=batch)
 
 
 def main() -> dict[str, Any]:
@@ -80,16 +91,20 @@ def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[s
         folder = Path(name)
         own_home = folder / "home"  # what ours records goes here
         shutil.copytree(home / "lake", own_home / "lake")
-        servers = {
-            OURS: stack.enter_context(_ours(own_home, folder, numbers, "ours")),
-            FASTAPI: stack.enter_context(_fastapi(bundle, folder, rows, numbers)),
-            MLFLOW: stack.enter_context(_mlflow(bundle, folder, rows)),
+        tools = {
+            OURS: _ours(own_home, folder, numbers),
+            FASTAPI: _fastapi(bundle, folder, rows, numbers),
+            MLFLOW: _mlflow(bundle, folder, rows),
         }
         if predictor is not None:
-            served = _mlflow_autogluon(bundle, predictor, folder, rows)
-            servers[AUTOGLUON] = stack.enter_context(served)
+            tools[AUTOGLUON] = _mlflow_autogluon(bundle, predictor, folder, rows)
+        ready = _seconds_to_ready(tools)
+        started = {name: stack.enter_context(tool.started()) for name, tool in tools.items()}
+        again = replace(tools[OURS], log=folder / "second.log")
+        _, second = stack.enter_context(again.started())
+        servers = {name: tool for name, (_, tool) in started.items()}
+        if predictor is not None:
             _assert_same_scores(servers[AUTOGLUON], predictor, _table(bundle, rows))
-        second = stack.enter_context(_ours(own_home, folder, numbers, "second"))
         _assert_same(servers)
         one = latencies({name: server.one for name, server in servers.items()}, ROUNDS)
         batch = latencies({name: server.batch for name, server in servers.items()}, BATCH_ROUNDS)
@@ -97,8 +112,7 @@ def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[s
         loaded[TWO_PROCESSES] = [servers[OURS].one, second.one]
         by_count = {c: per_second(loaded, c, ROUNDS_OF_LOAD, SECONDS_OF_LOAD) for c in CONNECTIONS}
         rates = {name: {str(c): found[name] for c, found in by_count.items()} for name in loaded}
-        memory = {name: server.running.megabytes() for name, server in servers.items()}
-        ready = {name: server.running.seconds_to_ready for name, server in servers.items()}
+        memory = {name: server.megabytes() for name, (server, _) in started.items()}
     sizes = {name: float(megabytes_of(ENVIRONMENT[name])) for name in servers}
     comparisons = [
         *(
@@ -133,23 +147,27 @@ def compare(home: Path, bundle: Bundle, predictor: Path | None = None) -> dict[s
     }
 
 
-@contextmanager
-def _ours(home: Path, folder: Path, numbers: list[int], log: str) -> Iterator[_Server]:
+def _seconds_to_ready(tools: Mapping[str, _Tool]) -> dict[str, float]:
+    """From start to ready: the medians of starts by turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in tools}
+    for _ in range(STARTS):
+        for name, tool in tools.items():
+            with tool.started() as (server, _):
+                seconds[name].append(server.seconds_to_ready)
+    return {name: median(each) for name, each in seconds.items()}
+
+
+def _ours(home: Path, folder: Path, numbers: list[int]) -> _Tool:
     command = "from loan_pipeline.cli import main; main()"
-    serve = [str(python_of("web")), "-c", command, "serve"]
-    with running(serve, home, folder / f"{log}.log", "/readyz", starts=STARTS) as server:
-        lines = "\n".join(json.dumps(_asked(number)) for number in numbers)
-        yield _Server(
-            server,
-            Target(server.port, _URL, json.dumps(_asked(numbers[0])).encode(), REQUESTS),
-            Target(server.port, f"{_URL}/batch", lines.encode(), BATCHES, "application/x-ndjson"),
-        )
+    lines = "\n".join(json.dumps(_asked(number)) for number in numbers)
+    return _Tool(
+        [str(python_of("web")), "-c", command, "serve"], home, folder / "ours.log", "/readyz",
+        Target(0, _URL, json.dumps(_asked(numbers[0])).encode(), REQUESTS),
+        Target(0, f"{_URL}/batch", lines.encode(), BATCHES, "application/x-ndjson"),
+    )  # fmt: skip
 
 
-@contextmanager
-def _fastapi(
-    bundle: Bundle, folder: Path, rows: NDArray[np.float32], numbers: list[int]
-) -> Iterator[_Server]:
+def _fastapi(bundle: Bundle, folder: Path, rows: NDArray[np.float32], numbers: list[int]) -> _Tool:
     forest = forest_arrays(bundle.model)
     arguments = {
         "graph": str(_graph(bundle, folder)),
@@ -162,19 +180,15 @@ def _fastapi(
     path = folder / "fastapi.json"
     path.write_text(json.dumps(arguments))
     command = [str(python_of("fastapi")), str(PEERS / "fastapi_server.py"), str(path)]
-    with running(command, folder, folder / "fastapi.log", starts=STARTS) as server:
-        one, batch = (
-            json.dumps(asked).encode() for asked in (_asked(numbers[0]), list(map(_asked, numbers)))
-        )
-        yield _Server(
-            server,
-            Target(server.port, _URL, one, REQUESTS),
-            Target(server.port, f"{_URL}/batch", batch, BATCHES),
-        )
+    batch = json.dumps(list(map(_asked, numbers))).encode()
+    return _Tool(
+        command, folder, folder / "fastapi.log", "/healthz",
+        Target(0, _URL, json.dumps(_asked(numbers[0])).encode(), REQUESTS),
+        Target(0, f"{_URL}/batch", batch, BATCHES),
+    )  # fmt: skip
 
 
-@contextmanager
-def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator[_Server]:
+def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> _Tool:
     place = str(folder / "mlflow")
     graph = str(_graph(bundle, folder))
     run_peer("mlflow", "mlflow_model", graph=graph, folder=place, features=rows.shape[1])
@@ -182,14 +196,12 @@ def _mlflow(bundle: Bundle, folder: Path, rows: NDArray[np.float32]) -> Iterator
         json.dumps({"inputs": some.tolist()}).encode()  # NaN, as its parser takes it
         for some in (rows[:1], rows)
     )
-    with _served_by_mlflow("mlflow", place, folder, one, batch, REQUESTS) as server:
-        yield server
+    return _served_by_mlflow("mlflow", place, folder, one, batch, REQUESTS)
 
 
-@contextmanager
 def _mlflow_autogluon(
     bundle: Bundle, predictor: Path, folder: Path, rows: NDArray[np.float32]
-) -> Iterator[_Server]:
+) -> _Tool:
     place, own = str(folder / "mlflow-autogluon"), str(predictor / PREDICTOR_FOLDER)
     run_peer("mlflow-autogluon", "mlflow_autogluon_model", predictor=own, folder=place)
     one, batch = (
@@ -201,40 +213,33 @@ def _mlflow_autogluon(
         ).encode()
         for some in (rows[:1], rows)
     )
-    asked = one, batch, AUTOGLUON_REQUESTS
-    with _served_by_mlflow("mlflow-autogluon", place, folder, *asked) as server:
-        yield server
+    return _served_by_mlflow("mlflow-autogluon", place, folder, one, batch, AUTOGLUON_REQUESTS)
 
 
-@contextmanager
 def _served_by_mlflow(
     environment: str, place: str, folder: Path, one: bytes, batch: bytes, requests: int
-) -> Iterator[_Server]:
+) -> _Tool:
     programs = python_of(environment).parent  # it looks for uvicorn on PATH
     path = f"PATH={programs}{os.pathsep}{os.environ['PATH']}"
     serve = ["mlflow", "models", "serve", "-m", place, "--env-manager", "local"]
-    command = ["env", path, *serve, "-p", "$WEB_PORT"]
-    log = folder / f"{environment}.log"
-    with running(command, folder, log, "/ping", starts=STARTS) as server:
-        url = "/invocations"
-        yield _Server(
-            server,
-            Target(server.port, url, one, requests),
-            Target(server.port, url, batch, BATCHES),
-        )
+    url = "/invocations"
+    return _Tool(
+        ["env", path, *serve, "-p", "$WEB_PORT"], folder, folder / f"{environment}.log", "/ping",
+        Target(0, url, one, requests), Target(0, url, batch, BATCHES),
+    )  # fmt: skip
 
 
 def _table(bundle: Bundle, rows: NDArray[np.float32]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[feature.name for feature in bundle.features])
 
 
-def _assert_same_scores(server: _Server, predictor: Path, table: pd.DataFrame) -> None:
+def _assert_same_scores(server: _Tool, predictor: Path, table: pd.DataFrame) -> None:
     expected = load_predictor(predictor).predictor.predict_proba(table, as_multiclass=False)
     found = [row["1"] for row in json.loads(server.batch.answer())["predictions"]]
     np.testing.assert_allclose(found, expected, atol=_SAME)
 
 
-def _assert_same(servers: dict[str, _Server]) -> None:
+def _assert_same(servers: dict[str, _Tool]) -> None:
     ours = [json.loads(line) for line in servers[OURS].batch.answer().splitlines()]
     expected = [line["probability_paid_off"] for line in ours]
     fastapi = json.loads(servers[FASTAPI].batch.answer())

@@ -8,9 +8,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import psutil
 
@@ -71,11 +70,7 @@ def script(path: Path, text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers.
-
-    Attributes:
-        seconds_to_ready: the median of its starts.
-    """
+    """A server that answers."""
 
     port: int
     pid: int
@@ -104,7 +99,6 @@ def running(
     log: Path,
     ready: str = "/healthz",
     environment: Mapping[str, str] | None = None,
-    starts: int = 1,
 ) -> Iterator[Running]:
     """Run a server, which takes its port from WEB_PORT, while the block runs.
 
@@ -114,20 +108,7 @@ def running(
         log: where its output goes.
         ready: what it answers with 200 once it is ready.
         environment: what it has beside this process's own.
-        starts: how often it is started, and all but the last time ended again.
     """
-    seconds = []
-    for _ in range(starts - 1):
-        with _running(command, home, log, ready, environment) as server:
-            seconds.append(server.seconds_to_ready)
-    with _running(command, home, log, ready, environment) as server:
-        yield replace(server, seconds_to_ready=median([*seconds, server.seconds_to_ready]))
-
-
-@contextmanager
-def _running(
-    command: list[str], home: Path, log: Path, ready: str, environment: Mapping[str, str] | None
-) -> Iterator[Running]:
     port = free_port()
     whole = os.environ | (environment or {})
     whole |= {
