@@ -11,8 +11,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Added to every pip call; the README tells how to use it for PyTorch's CPU wheels.
 PIP_FLAGS ?=
-# Without warnings: setuptools warns of every editable installation.
+# Without warnings: setuptools warns of every editable installation. What is imported is compiled
+# then: to compile all of the packages takes as long as to install them.
 PIP := $(BIN)/python -W ignore -m pip --disable-pip-version-check
+INSTALL := $(PIP) install -q --no-compile
 TORCH := $(shell grep -m1 '^torch==' requirements.lock)
 
 SOURCE ?= sample
@@ -66,8 +68,8 @@ generate: $(VENV)/.dev ## Write the catalogue in docs/features.md from the featu
 
 lock: ## Resolve every dependency together again and write requirements.lock
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	$(PIP) install -q $(PIP_FLAGS) $(TORCH)
-	$(PIP) install -q $(PIP_FLAGS) -e '.[pipeline,web,published,spark,dev]'
+	$(INSTALL) $(PIP_FLAGS) $(TORCH)
+	$(INSTALL) $(PIP_FLAGS) -e '.[pipeline,web,published,spark,dev]'
 	{ echo '# Everything the project installs, resolved together on Python 3.11.'; echo '# Made by: make lock'; \
 	  $(PIP) freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock
 
@@ -98,22 +100,22 @@ $(VENV)/.base: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 	  || { echo "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating the environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@$(PIP) install -q --upgrade 'pip>=25' $(PIP_FLAGS)
+	@$(INSTALL) --upgrade 'pip>=25' $(PIP_FLAGS)
 	@touch $@
 
 $(VENV)/.pipeline: $(VENV)/.base pyproject.toml
 	@echo "Installing the pipeline and the web app (about a minute the first time)"
-	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web]'
+	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web]'
 	@touch $@
 
 # PyTorch first and alone: resolved with the rest, pip may take a build with gigabytes of CUDA.
 $(VENV)/.published: $(VENV)/.pipeline
 	@echo "Installing $(TORCH), fastai and CatBoost for the recipe published (some minutes)"
-	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) $(TORCH)
-	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published]'
+	@$(INSTALL) --progress-bar on $(PIP_FLAGS) $(TORCH)
+	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.published
 	@echo "Installing the test tools and Spark"
-	@$(PIP) install -q --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published,spark,dev]'
+	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published,spark,dev]'
 	@touch $@
