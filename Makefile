@@ -11,9 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Added to every pip call; the README tells how to use it for PyTorch's CPU wheels.
 PIP_FLAGS ?=
-# Without warnings: setuptools warns of every editable installation. What is imported is compiled
-# then: to compile all of the packages takes as long as to install them.
+# Without warnings: setuptools warns of every editable installation.
 PIP := $(BIN)/python -W ignore -m pip --disable-pip-version-check
+# Python compiles what it imports; pip would compile every file of every package.
 INSTALL := $(PIP) install -q --no-compile
 TORCH := $(shell grep -m1 '^torch==' requirements.lock)
 

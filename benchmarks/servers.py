@@ -53,7 +53,7 @@ _URL = "/api/v1/predictions"
 
 @dataclass(frozen=True)
 class _Tool:
-    """How a server is started, and what it is asked; its port is that of the last start."""
+    """How a server is started, and what it is asked; the targets' port is 0 until it runs."""
 
     command: list[str]
     home: Path
@@ -64,7 +64,7 @@ class _Tool:
 
     @contextmanager
     def started(self) -> Iterator[tuple[Running, "_Tool"]]:
-        """The tool with the port of a server that runs while the block does."""
+        """Run the server while the block runs; it, and the tool with its port."""
         with running(self.command, self.home, self.log, self.ready) as server:
             one, batch = (replace(target, port=server.port) for target in (self.one, self.batch))
             yield server, replace(self, one=one, batch=batch)

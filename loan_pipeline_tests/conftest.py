@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave alone what has been imported: a million objects that no test takes away."""
+    """Take what was imported out of garbage collection, which would visit it again and again."""
     gc.freeze()
 
 

@@ -56,11 +56,11 @@ class _Cut(NamedTuple):
 
 
 class _Cell(NamedTuple):
-    """Applicants of whom the same is known: a leaf of a tree of reasons.
+    """A leaf of a tree of reasons: the applicants on the same side of every cut above it.
 
     Attributes:
         values: the features' Shapley values from the leaves so far.
-        ways: those not followed to their leaves yet; none where the tree is finished.
+        ways: those whose leaf of the original is not reached yet; none in a finished tree.
         lows: by feature, what its values lie above.
         highs: by feature, what its values are at most.
     """
@@ -97,7 +97,7 @@ def reasons_of(forest: NodeProto, baseline: FloatArray) -> NodeProto:
             written.add(part)
             if written.leaves > _MOST_LEAVES_IN_ALL:
                 raise TooManyLeaves
-    if not written.leaves:  # no tree asks anything; the standard knows no forest without leaves
+    if not written.leaves:  # no tree has a cut, and ONNX has no ensemble without leaves
         written.add(_Cell({0: 0.0}))
     attributes: dict[str, Any] = {"n_targets": len(baseline), **written.attributes()}
     return helper.make_node(
@@ -187,7 +187,7 @@ def _parts(tree: _Tree) -> Iterator[_Node]:
     while first < tree.leaves:
         growth = _Growth(tree)
         node, first = growth.with_leaf(growth.root(), first, _MOST_LEAVES_OF_ONE), first + 1
-        with suppress(TooManyLeaves):  # the next tree's, then
+        with suppress(TooManyLeaves):  # that leaf begins the next part
             while first < tree.leaves:
                 node, first = growth.with_leaf(node, first, _MOST_LEAVES), first + 1
         part = _finished(node)

@@ -53,7 +53,7 @@ def start_server(home: Path, log: Path, **environment: str) -> Server:
         )
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
     deadline = time.monotonic() + 60
-    with httpx.Client(base_url=server.url, timeout=2) as client:  # each one reads certificates
+    with httpx.Client(base_url=server.url, timeout=2) as client:  # made once: it loads certificates
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 alive = client.get("/healthz").is_success

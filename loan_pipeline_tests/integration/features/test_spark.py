@@ -28,8 +28,8 @@ from loan_pipeline_tests.helpers.spark_cluster import SparkCluster
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Settings reach Spark as they always do; these keep it small. Java's second compiler would take
-# longer than all the work.
+# Settings reach Spark as they always do; these keep it small. Java's optimising compiler alone took
+# nearly as long as all the rest.
 FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 SMALL = (
     "--driver-memory 1g --conf spark.executor.memory=512m --conf spark.sql.shuffle.partitions=2 "

@@ -58,7 +58,7 @@ def test_a_feature_that_equals_the_baseline_has_no_part():
     assert not told(baseline[None, :]).any()
 
 
-def test_a_forest_that_asks_nothing_has_reasons_of_nothing():
+def test_the_reasons_of_a_forest_without_cuts_are_zero():
     forest = forest_of(tree_graph(FEATURES, trees=2, depth=0, seed=1))
     baseline, row = np.random.default_rng(1).normal(size=(2, FEATURES)).astype(np.float32)
     assert not runs(reasons_of(forest, baseline), FEATURES)(row[None, :]).any()
