@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 # Without warnings: setuptools warns of every editable installation.
 PIP := $(BIN)/python -W ignore -m pip --disable-pip-version-check
-# Python compiles what it imports; pip would compile every file of every package.
+# Python compiles what it imports; pip would compile every file of every package, one by one.
 INSTALL := $(PIP) install -q --no-compile
 TORCH := $(shell grep -m1 '^torch==' requirements.lock)
 
@@ -118,4 +118,6 @@ $(VENV)/.published: $(VENV)/.pipeline
 $(VENV)/.dev: $(VENV)/.published
 	@echo "Installing the test tools and Spark"
 	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published,spark,dev]'
+	@echo "Compiling the packages, which tests side by side would do three times"
+	@$(BIN)/python -m compileall -qq -j $(PROCESSORS) -x '/tests?/' $(VENV)/lib || true  # not all are valid
 	@touch $@
