@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.comparison import Comparison, comparisons_in
 from benchmarks.growth import bends, on_paper
-from benchmarks.plots import write_plots
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIGURES = DOCS / "benchmarks" / "figures.json"
@@ -42,6 +41,8 @@ how many times better ours is; where a peer is ahead by more than 2 %, the table
 
 def write_docs(measured: Mapping[str, Any]) -> None:
     """Write the page and its pictures: of these parts, and of those that were measured before."""
+    from benchmarks.plots import write_plots  # matplotlib takes a second
+
     FIGURES.parent.mkdir(exist_ok=True)
     before = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     found = before | dict(measured)
@@ -66,10 +67,10 @@ def page(parts: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
         if name in pictures:
             place = pictures[name].relative_to(DOCS).as_posix()
             blocks.append(f"![{_TITLES[name]}]({place})\n")
-        blocks += [f"- {note}" for note in part["figures"].get("notes", ())]
+        blocks += [*(f"- {note}" for note in part["figures"].get("notes", ())), ""]
         if name == "scale":
             scales = part["figures"].get("scales", {})
-            blocks += ["", *bends(scales), "", *on_paper(scales), ""]
+            blocks += [*bends(scales), "", *on_paper(scales), ""]
         blocks.append(_source(name, part))
     blocks.append(_machines(known))
     return "\n".join(blocks).replace("\n\n\n", "\n\n")

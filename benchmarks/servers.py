@@ -41,12 +41,12 @@ ENVIRONMENT = {
     AUTOGLUON: "mlflow-autogluon",
 }
 ROWS = 1_000  # of a batch
-ROUNDS, REQUESTS = 9, 1000  # requests per round and server
-AUTOGLUON_REQUESTS = 40  # in as many rounds, so that all meet the same moments
-BATCH_ROUNDS, BATCHES = 3, 10
+ROUNDS, REQUESTS = 15, 600  # requests per round and server
+AUTOGLUON_REQUESTS = 25  # in as many rounds, so that all meet the same moments
+BATCH_ROUNDS, BATCHES = 9, 4
 STARTS = 5
 CONNECTIONS = (1, 4, 16, 64)
-ROUNDS_OF_LOAD, SECONDS_OF_LOAD = 5, 2.0
+ROUNDS_OF_LOAD, SECONDS_OF_LOAD = 9, 1.0
 _SAME = 1e-6
 _URL = "/api/v1/predictions"
 
