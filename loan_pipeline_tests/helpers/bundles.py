@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,11 +145,12 @@ def _model(nodes: list[onnx.NodeProto], constants: Mapping[str, Any], features: 
     return bytes(model.SerializeToString())
 
 
+@cache
 def graph_for(
     name: FeatureSet,
     kind: Literal["logistic", "trees"],
     seed: int = 0,
-    excluded: Collection[str] = (),
+    excluded: tuple[str, ...] = (),
 ) -> bytes:
     """A graph over the set's own scales: inputs are divided by their typical size."""
     typical = np.array([abs(value or 0) + 1 for value in typical_values(name, excluded)])
@@ -186,7 +188,9 @@ def write_bundle(
 ) -> BundleManifest:
     """Write a whole bundle into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / model_file(model_kind)).write_bytes(model or graph_for(name, kind, seed, excluded))
+    (folder / model_file(model_kind)).write_bytes(
+        model or graph_for(name, kind, seed, tuple(excluded))
+    )
     (folder / METRICS_FILE).write_text(json.dumps(report or {"rows": 328}))
     (folder / "calibration.svg").write_text(PICTURE)
     if name == "behavioural":

@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import decode
-
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "aws"
 # The order in which `docs/deployment.md` creates them; a test compares the two.
@@ -22,6 +20,8 @@ Template = dict[str, Any]
 
 @cache
 def _as_json(stack: str) -> str:
+    from cfnlint.decode import decode  # takes a second
+
     read, problems = decode(str(FOLDER / f"{stack}.yaml"))
     assert not problems, problems
     return json.dumps(read)

@@ -32,13 +32,12 @@ from loan_pipeline_tests.helpers import borrowers_bank
 from loan_pipeline_tests.helpers.mariadb_server import MariaDBServer, StartServer
 from loan_pipeline_tests.helpers.prediction_rows import prediction_row, write_rows
 from loan_pipeline_tests.helpers.s3_trouble import TroubledS3
+from loan_pipeline_tests.helpers.small_forest import SMALL_FOREST
 from loan_pipeline_tests.helpers.stage_process import log_of, start_shipping, start_stage
 from loan_pipeline_tests.helpers.striker import HARMS, Harm, Moment, Striker
 from loan_pipeline_tests.helpers.tiny_bank import contents
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-
-FOREST = {"LOGXT": {"n_estimators": 30, "bootstrap": True}}  # trained and measured in little time
 
 Parts = dict[str, object]
 
@@ -86,7 +85,7 @@ def stages(source: str, home: Path, is_filling: Callable[[], bool]) -> dict[str,
         "training": Stage(
             ["behavioural/predictor"],
             [Moment(is_training), Moment("predictor.tar.gz", "store away")],
-            training_ops(["behavioural"], hyperparameters=FOREST),
+            training_ops(["behavioural"], hyperparameters=SMALL_FOREST),
         ),
         "holdout predictor": Stage(["behavioural/holdout_predictor"], [Moment(is_training)]),
         "metrics": Stage(["behavioural/metrics"], [Moment("assets/behavioural/metrics.json")]),

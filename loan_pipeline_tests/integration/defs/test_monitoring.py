@@ -20,6 +20,7 @@ from loan_pipeline.monitoring.drift import FEWEST
 from loan_pipeline.run import failure_message
 from loan_pipeline.settings import Settings
 from loan_pipeline_tests.helpers.lake_folders import BY_APPS, BY_RUNS
+from loan_pipeline_tests.helpers.small_forest import SMALL_FOREST
 from webapp import create_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -52,7 +53,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     settings = Settings(home=tmp_path_factory.mktemp("home"), minimum_roc_auc=0.5, currency="EUR")
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
         office = Office(settings, instance)
-        ops = fill_ops("sample:scale=0.5") | training_ops(["behavioural"], recipe="quick")
+        training = training_ops(["behavioural"], hyperparameters=SMALL_FOREST)
+        ops = fill_ops("sample:scale=0.5") | training
         assets = [dg.AssetKey.from_user_string(asset) for asset in UNTIL_PORTFOLIO]
         result = office.run("whole_pipeline", run_config={"ops": ops}, asset_selection=assets)
         assert result.success, failure_message(result)

@@ -22,6 +22,7 @@ from loan_pipeline.settings import Settings
 from loan_pipeline.training import recipes
 from loan_pipeline.training.predictor_store import list_predictors, open_predictor
 from loan_pipeline_tests.helpers.packed_models import FEW
+from loan_pipeline_tests.helpers.small_forest import SMALL_FOREST
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -117,9 +118,11 @@ def _trained(settings: Settings, **config: Any) -> tuple[float, MetricsRecord]:
 def test_the_threshold_follows_the_cost_of_a_loss_and_the_test_its_configured_day(
     settings: Settings,
 ) -> None:
-    cheap, by_default = _trained(settings, recipe="quick", cost_ratio=1.0)
+    cheap, by_default = _trained(settings, hyperparameters=SMALL_FOREST, cost_ratio=1.0)
     day = by_default.report["out_of_time"]["trained_until"]  # on which a loan was granted
-    dear, measured = _trained(settings, recipe="quick", cost_ratio=20.0, test_from=day)
+    dear, measured = _trained(
+        settings, hyperparameters=SMALL_FOREST, cost_ratio=20.0, test_from=day
+    )
     assert dear > cheap, "the dearer a lost loan, the higher the threshold"
     reported = measured.report["out_of_time"]
     assert reported["trained_until"] < day == reported["tested_from"]

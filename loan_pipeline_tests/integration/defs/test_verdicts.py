@@ -19,6 +19,7 @@ from loan_pipeline.lake.folder_store import FolderStore
 from loan_pipeline.release.publish import current_version
 from loan_pipeline.run import failure_message
 from loan_pipeline.settings import Settings
+from loan_pipeline_tests.helpers.small_forest import SMALL_FOREST
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -48,7 +49,7 @@ def run(settings: Settings, assets: list[str], **config: Any) -> dg.ExecuteInPro
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose lake holds one release, made by one run."""
     home = tmp_path_factory.mktemp("home")
-    ops = fill_ops("sample:scale=0.5") | training_ops([NAME], recipe="quick")
+    ops = fill_ops("sample:scale=0.5") | training_ops([NAME], hyperparameters=SMALL_FOREST)
     result = run(_settings(home), UNTIL_RELEASE, ops=ops)
     assert result.success, failure_message(result)
     return home
@@ -269,7 +270,7 @@ def test_old_predictors_go_and_those_of_kept_releases_and_of_the_candidate_stay(
     old["predictor_id"] = "20200101T000000000000Z-00000000"
     store.write(f"{folder}/{old['predictor_id']}/manifest.json", json.dumps(old).encode())
     few = settings.model_copy(update={"keep_predictors": 1})
-    result = run(few, [f"{NAME}/predictor"], ops=training_ops([NAME], recipe="quick"))
+    result = run(few, [f"{NAME}/predictor"], ops=training_ops([NAME], hyperparameters=SMALL_FOREST))
     assert result.success, failure_message(result)
     trained = json.loads(store.read(f"assets/{NAME}/predictor.json"))["predictor_id"]
     assert set(store.folders(folder)) == released | {trained}

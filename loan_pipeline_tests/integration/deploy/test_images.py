@@ -41,7 +41,8 @@ def _environment(app: Path | None = None) -> dict[str, str]:
     """What an image's commands see; `python` is the one of the base."""
     plain = plain_environment()
     first = app / "venv/bin" if app else Path(os.path.realpath(sys.executable)).parent
-    return plain | {"PATH": f"{first}:{plain['PATH']}"}
+    # Compiled is here what is imported, not every file of every package.
+    return plain | {"PATH": f"{first}:{plain['PATH']}", "PIP_NO_COMPILE": "1"}
 
 
 def test_the_web_image_builds_and_serves_and_its_health_check_tells(tmp_path: Path) -> None:

@@ -13,10 +13,7 @@ from pathlib import Path
 import boto3
 import dagster as dg
 import pytest
-from dagster_aws.ecs import EcsRunLauncher
 from moto import mock_aws
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 from loan_pipeline_tests.helpers.cloudformation import ROOT, STACKS, Template, template, without
 
@@ -41,6 +38,9 @@ _PARAMETERS = {
 def _as_far_as_moto_goes(stack: str) -> Template:
     read = template(stack)
     if "Transform" in read:
+        from samtranslator.parser.parser import Parser
+        from samtranslator.translator.translator import Translator
+
         parameters = {"Deployment": "loan", **_PARAMETERS[stack]}
         read = Translator({}, Parser()).translate(read, parameters)
     read = without(read, _NOT_IN_MOTO)
@@ -163,6 +163,8 @@ def test_the_app_is_a_function_that_reads_the_lake() -> None:
 def test_dagster_starts_runs_with_the_task_definition_of_the_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from dagster_aws.ecs import EcsRunLauncher
+
     # With the local state of a fresh home: PostgreSQL has a test of its own.
     (tmp_path / "dagster.yaml").write_text((ROOT / "deploy/ecs-run-launcher.yaml").read_text())
     monkeypatch.setenv("DAGSTER_RUN_TASK_DEFINITION", "loan-run")

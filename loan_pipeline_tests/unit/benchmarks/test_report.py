@@ -9,7 +9,6 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks.comparison import Comparison, comparisons_in
 from benchmarks.growth import bends, on_paper
-from benchmarks.plots import write_plots
 from benchmarks.report import page
 
 MACHINE = {
@@ -139,6 +138,8 @@ def test_the_slopes_between_scales_are_told_in_the_order_of_the_scales() -> None
 
 
 def test_pictures_are_drawn_of_what_was_measured_and_stay_the_same_file(tmp_path: Path) -> None:
+    from benchmarks.plots import write_plots
+
     kept = {
         "scale": part(scales={"1": scale(3, 0.5), "10": scale(20, 1), "100": scale(200, 3)}),
         "servers": part(per_second={"this app": {"1": 900.0, "4": 1500.0}}),
