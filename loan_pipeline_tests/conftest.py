@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Fixtures that start a server or a browser.
-_SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "mlflow_server"}
+_SERVERS = {"s3_server", "start_mariadb", "serve", "browser", "mlflow_server", "bastion", "mail"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -78,7 +78,7 @@ def user_with(server: MariaDBServer, name: str, password: str, database: str) ->
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with the bank's files."""
-    return str(borrowers_bank.write_files(tmp_path_factory.mktemp("files"), scale=0.3))
+    return str(borrowers_bank.write_files(tmp_path_factory.mktemp("files"), scale=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,7 @@ def shell(
         "LOAN_ENV_FILE": "",
         "LOAN_DATABASE_URL": user_with(mariadb_server, "owner", BANK, "secret_bank"),
         "LOAN_LAKE_URL": new_lake(s3_server),
+        "LOAN_MINIMUM_ROC_AUC": "0.5",
         "LOAN_WEB_API_KEYS": f"client:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
         "LOAN_WEB_OIDC_CLIENT_SECRET": CLIENT,
         "LOAN_WEB_SECRET_KEY": SIGNING,

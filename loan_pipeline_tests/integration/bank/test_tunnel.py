@@ -164,7 +164,6 @@ def test_the_tunnel_is_closed_when_the_process_is_killed(
     _wait_until(lambda: not listens(port))
 
 
-@pytest.mark.slow
 def test_a_bank_behind_a_bastion_is_filled_and_read(
     bastion: Bastion, mariadb_url: str, tmp_path: Path
 ) -> None:
@@ -174,7 +173,6 @@ def test_a_bank_behind_a_bastion_is_filled_and_read(
     assert bank.row_counts() == counts
 
 
-@pytest.mark.slow
 def test_tls_through_a_bastion_verifies_the_servers_own_name(
     bastion: Bastion, frail: MariaDBServer, tls_authority: Path
 ) -> None:

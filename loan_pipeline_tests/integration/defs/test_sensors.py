@@ -160,6 +160,7 @@ def test_a_snapshot_that_no_candidate_was_judged_on_asks_for_training(office: Of
     assert requests_of(office.tick("retraining_needed")) == []
 
 
+@pytest.mark.slow
 def test_failed_runs_and_checks_arrive_as_one_digest_by_mail_and_webhook(office: Office) -> None:
     office.unusual_answers()
     assert office.run("monitoring", ["monitoring/drift"]).success, "a failed check fails no run"
@@ -184,6 +185,7 @@ def test_failed_runs_and_checks_arrive_as_one_digest_by_mail_and_webhook(office:
         assert len(posted) == 1
 
 
+@pytest.mark.slow
 def test_stale_records_are_reported_once_and_again_when_they_are_well(office: Office) -> None:
     with receivers() as (_, posted, urls):
         stale = office.tick("alerts", None, alert_urls=urls, fresh_days=0.001)
@@ -194,6 +196,7 @@ def test_stale_records_are_reported_once_and_again_when_they_are_well(office: Of
         assert posted[1]["message"].count("Resolved: release stale") == 2
 
 
+@pytest.mark.slow
 def test_a_digest_that_cannot_be_sent_is_sent_by_the_next_tick(office: Office) -> None:
     with webhook(status=500) as (_, broken), pytest.raises(Exception, match="did not take it"):
         office.tick("alerts", None, alert_urls=(SecretStr(broken),), fresh_days=0.001)
