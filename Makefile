@@ -13,7 +13,8 @@ BIN := $(VENV)/bin
 PIP_FLAGS ?=
 # Without warnings: setuptools warns of every editable installation.
 PIP := $(BIN)/python -W ignore -m pip --disable-pip-version-check
-# Python compiles what it imports; pip would compile every file of every package, one by one.
+# pip would compile every file of every package, one after another: for `make run`, Python compiles
+# what it imports; for tests, .dev compiles on all processors.
 INSTALL := $(PIP) install -q --no-compile
 TORCH := $(shell grep -m1 '^torch==' requirements.lock)
 
@@ -115,9 +116,10 @@ $(VENV)/.published: $(VENV)/.pipeline
 	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published]'
 	@touch $@
 
+# Not all that packages hold is valid Python, which compileall ends with a failure for.
 $(VENV)/.dev: $(VENV)/.published
 	@echo "Installing the test tools and Spark"
 	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published,spark,dev]'
-	@echo "Compiling the packages, which tests side by side would do three times"
-	@$(BIN)/python -m compileall -qq -j $(PROCESSORS) -x '/tests?/' $(VENV)/lib || true  # not all are valid
+	@echo "Compiling the packages, which tests side by side would each do again"
+	@$(BIN)/python -m compileall -qq -j $(PROCESSORS) -x '/tests?/' $(VENV)/lib || true
 	@touch $@

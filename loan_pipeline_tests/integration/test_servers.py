@@ -158,7 +158,7 @@ def test_no_secret_is_printed_or_written(shell: Shell) -> None:
     assert "recipe own" in told
     shell.run(
         *("loan-pipeline", "backtest", "--source", "env:BANK_SOURCE", "--recipe", "quick"),
-        *("--feature-set", "application", "--train-until", "1996-12-31"),
+        *("--feature-set", "application", "--repeats", "1", "--folds", "2"),
     )
     account = shell.run("loan-pipeline", "score", "--account", str(BORROWER),
                         *"--amount 9000 --duration 12".split())  # fmt: skip

@@ -39,6 +39,7 @@ RELEASED = [
     pytest.param(SAMPLE, "quick", "behavioural", id="sample-quick-behavioural"),
     pytest.param(SAMPLE, "default", "application", id="sample-default-application"),
     pytest.param(str(BERKA), "default", "behavioural", marks=real, id="real-default-behavioural"),
+    pytest.param(str(BERKA), "default", "application", marks=real, id="real-default-application"),
 ]
 AMOUNT = FEATURES_BY_NAME["amount"]
 

@@ -81,9 +81,11 @@ def assert_equal_to_duckdb(
     pd.testing.assert_frame_equal(spark, duckdb, rtol=1e-9, atol=1e-9)
 
 
-def test_a_master_that_is_none_is_named(lake: tuple[Store, SnapshotManifest]) -> None:
+def test_spark_in_this_process_and_duckdb_agree(lake: tuple[Store, SnapshotManifest]) -> None:
     with pytest.raises(EngineError, match="LOAN_SPARK_MASTER=nowhere"):
         compute(lake, "loan_features", "nowhere")
+    assert_equal_to_duckdb(lake, "loan_features", compute(lake, "loan_features", "local[2]"))
+    assert not lake[0].list("staging")
 
 
 def test_a_cluster_in_one_session_agrees_for_both_tables_though_a_worker_is_killed_at_work(
