@@ -9,7 +9,7 @@ from flask import g
 from loan_pipeline.contracts.currency import CONTRACTS_CURRENCY, in_currency
 from loan_pipeline.contracts.features import FEATURES_BY_NAME, FeatureSet
 from loan_pipeline.scoring.requests import APPLICATION_FIELDS, InputRejected, UnknownAccount
-from loan_pipeline.scoring.scorer import Prediction, Row
+from loan_pipeline.scoring.scorer import Prediction, Row, Scorer
 from webapp.app_state import AppState, app_state
 from webapp.batch.lines import Line
 from webapp.recording.prediction_log import Answer, NotRecorded
@@ -76,6 +76,7 @@ def score_batch(
     """
     state = app_state()
     answers: list[Prediction | InputRejected | UnknownAccount | None] = [None] * len(lines)
+    scorers: dict[FeatureSet, Scorer] = {}  # a release in the middle of a batch waits for the next
     rows: dict[FeatureSet, list[tuple[int, Fields, Row]]] = {}
     for index, line in enumerate(lines):
         fields = line.fields
@@ -83,15 +84,17 @@ def score_batch(
             answers[index] = fields
             continue
         name = feature_set_for(fields)
+        if name not in scorers:
+            scorers[name] = state.models.scorer(name)
         try:
-            row = state.models.scorer(name).request_row(fields)
+            row = scorers[name].request_row(fields)
         except (InputRejected, UnknownAccount) as error:
             answers[index] = error
         else:
             rows.setdefault(name, []).append((index, fields, row))
     recorded = []
     for name, indexed in rows.items():
-        scorer = state.models.scorer(name)
+        scorer = scorers[name]
         scored = scorer.score_batch([row for _, _, row in indexed])
         for (index, asked, row), one in zip(indexed, scored, strict=True):
             answers[index] = prediction = _in_currency(one, state.settings.currency)

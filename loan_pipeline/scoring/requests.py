@@ -153,7 +153,7 @@ def read_application(
 
 def _validated(request: type[BaseModel], values: Mapping[str, object]) -> dict[str, Any]:
     try:
-        return dict(request.model_validate(values))
+        return request.model_validate(values).model_dump()
     except ValidationError as error:
         raise InputRejected(_problems(error, values)) from None
 

@@ -5,6 +5,7 @@ import json
 import boto3
 import pytest
 
+from loan_pipeline.scoring.scorer import Scorer
 from loan_pipeline_tests.helpers.bundles import MODEL_FILE, release_bundle, write_bundle
 
 NEWER = "20261123T120000Z-00000002"
@@ -28,6 +29,31 @@ def test_a_new_release_is_swapped_in(app, client, released):
     text = client.get("/metrics").text
     assert f'loan_model_in_use{{feature_set="behavioural",version="{before}"}} 0.0' in text
     assert f'loan_model_in_use{{feature_set="behavioural",version="{NEWER}"}} 1.0' in text
+
+
+def test_a_release_in_the_middle_of_a_batch_waits_for_the_next(app, client, released, monkeypatch):
+    lines = "\n".join(json.dumps(BODY | {"amount": amount}) for amount in (96_000, 50_000))
+
+    def answers():
+        response = client.post(
+            "/api/v1/predictions/batch", data=lines, content_type="application/x-ndjson"
+        )
+        assert response.status_code == 200
+        return response.text
+
+    before = answers()
+    release_bundle(released / "lake", "behavioural", version=NEWER, seed=1)
+    read = Scorer.request_row
+
+    def read_while_released(scorer, fields):
+        row = read(scorer, fields)
+        watch_of(app).refresh()
+        return row
+
+    monkeypatch.setattr(Scorer, "request_row", read_while_released)
+    assert answers() == before
+    after = [json.loads(line) for line in answers().splitlines()]
+    assert {line["model_version"] for line in after} == {NEWER}
 
 
 def test_the_first_release_ends_the_503(home, make_app):
