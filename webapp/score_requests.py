@@ -25,12 +25,17 @@ _DURATIONS = (12, 24, 36, 48, 60)
 _SHARES_OF_AMOUNT = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
-def feature_set_for(fields: Fields) -> FeatureSet:
-    """Which model a request is for: by account, or by the application's fields.
+def scorer_for(fields: Fields) -> Scorer:
+    """The model that a request is for: by account, or by the application's fields.
 
     Raises:
         NotSignedIn, NotAllowed: the caller may not look accounts up.
+        NoModel: nothing is released.
     """
+    return app_state().models.scorer(_feature_set_for(fields))
+
+
+def _feature_set_for(fields: Fields) -> FeatureSet:
     if "account_id" in fields:
         demand("look_up_accounts")
         return "behavioural"
@@ -43,17 +48,15 @@ def application_fields() -> tuple[str, ...]:
     return APPLICATION_FIELDS if scorer is None else scorer.names
 
 
-def score(fields: Fields, *, source: str, visitor: str | None = None) -> Answer:
+def score(scorer: Scorer, fields: Fields, *, source: str, visitor: str | None = None) -> Answer:
     """Score one request with its reasons, and record the answer.
 
     Raises:
         InputRejected: a field is missing, unknown, of the wrong kind or out of bounds.
         UnknownAccount: the model does not know the account.
-        NoModel: nothing is released.
         NotRecorded: the answer cannot be recorded, and must be.
     """
     state = app_state()
-    scorer = state.models.scorer(feature_set_for(fields))
     row = scorer.request_row(fields)
     prediction = _in_currency(scorer.explain(row), state.settings.currency)
     answer = Answer(prediction, fields, scorer.named(row))
@@ -83,7 +86,7 @@ def score_batch(
         if isinstance(fields, InputRejected):
             answers[index] = fields
             continue
-        name = feature_set_for(fields)
+        name = _feature_set_for(fields)
         if name not in scorers:
             scorers[name] = state.models.scorer(name)
         try:
@@ -149,15 +152,15 @@ def _in_currency(prediction: Prediction, currency: str) -> Prediction:
     )
 
 
-def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[Prediction | None]]]]:
+def other_terms(
+    scorer: Scorer, fields: Fields
+) -> tuple[list[int], list[tuple[int, list[Prediction | None]]]]:
     """What other terms would be answered: nothing is recorded.
 
     Returns:
         Durations in months; amounts, each with its answers by duration, None where the terms are
         out of bounds.
     """
-    state = app_state()
-    scorer = state.models.scorer(feature_set_for(fields))
     asked_amount, asked_duration = (_number(fields[name]) for name in ("amount", "duration"))
     amounts = sorted({_within_bounds(asked_amount * share) for share in _SHARES_OF_AMOUNT})
     durations = sorted({*_DURATIONS, int(asked_duration)})
@@ -172,7 +175,8 @@ def other_terms(fields: Fields) -> tuple[list[int], list[tuple[int, list[Predict
             except InputRejected:
                 continue
             cells.append((amount, duration))
-    answers = [_in_currency(one, state.settings.currency) for one in scorer.score_batch(rows)]
+    currency = app_state().settings.currency
+    answers = [_in_currency(one, currency) for one in scorer.score_batch(rows)]
     known = dict(zip(cells, answers, strict=True))
     table = [(amount, [known.get((amount, months)) for months in durations]) for amount in amounts]
     return durations, table

@@ -14,7 +14,7 @@ from webapp.batch.csv_file import read_csv, write_csv
 from webapp.batch.json_lines import read_json_lines, write_json_lines
 from webapp.batch.lines import BatchRejected, BatchTooLong
 from webapp.problems import problem
-from webapp.score_requests import application_fields, score, score_batch
+from webapp.score_requests import application_fields, score, score_batch, scorer_for
 from webapp.security.access import current_policy
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -43,8 +43,8 @@ def predict() -> Response:
         return problem(400, f"The request {error}.")
     if not isinstance(body, dict):
         return problem(422, "The request must be one JSON object with the fields.")
-    answer = prediction_answer(score(body, source="api").prediction)
-    return Response(orjson.dumps(answer), mimetype="application/json")
+    answer = score(scorer_for(body), body, source="api")
+    return Response(orjson.dumps(prediction_answer(answer.prediction)), mimetype="application/json")
 
 
 @api.post("/predictions/batch")

@@ -8,7 +8,7 @@ from loan_pipeline.scoring.requests import InputRejected, UnknownAccount
 from loan_pipeline.scoring.text import reason_text
 from webapp.app_state import app_state
 from webapp.pages.forms import AccountForm, RequestForm, application_form
-from webapp.score_requests import feature_set_for, other_terms, score
+from webapp.score_requests import other_terms, score, scorer_for
 from webapp.security.caller import visitor
 
 pages = Blueprint("pages", __name__)
@@ -55,9 +55,9 @@ def _form_page(form: RequestForm, template: str, **context: object) -> Page:
 
 
 def _answer_page(values: dict[str, object]) -> str:
-    answer = score(values, source="form", visitor=visitor())
-    scorer = app_state().models.scorer(feature_set_for(values))
-    durations, table = other_terms(values)
+    scorer = scorer_for(values)  # one for the whole page, whatever is released meanwhile
+    answer = score(scorer, values, source="form", visitor=visitor())
+    durations, table = other_terms(scorer, values)
     return render_template(
         "answer.html",
         values=values,
