@@ -48,7 +48,7 @@ class Target:
 
 
 def latencies(targets: Mapping[str, Target], rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds `p50`, `p95` and `p99` of each, in rounds by turns after one to warm up.
+    """Milliseconds `p50`, `p95`, `p99` and `mean` of each, in rounds by turns after one to warm up.
 
     All are the medians of the rounds', so that one bad moment of the machine spoils none.
     """
@@ -58,14 +58,17 @@ def latencies(targets: Mapping[str, Target], rounds: int) -> dict[str, dict[str,
             milliseconds = _in_a_row(target)
             if number:
                 found[name].append(milliseconds)
-    return {
-        name: {f"p{n}": statistics.median(_percentile(one, n) for one in each) for n in PERCENTILES}
-        for name, each in found.items()
-    }
+    return {name: medians([_of_round(one) for one in each]) for name, each in found.items()}
 
 
-def _percentile(values: list[float], n: int) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[n - 1]
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each figure that the rounds have, the median."""
+    return {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+
+
+def _of_round(milliseconds: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(milliseconds, n=100, method="inclusive")
+    return {f"p{n}": cuts[n - 1] for n in PERCENTILES} | {"mean": statistics.mean(milliseconds)}
 
 
 def _in_a_row(target: Target) -> list[float]:

@@ -7,14 +7,13 @@ while slow clients hold half requests open.
 """
 
 import json
-import statistics
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Comparison
-from benchmarks.load import Target, latencies, per_second
+from benchmarks.load import Target, latencies, medians, per_second
 from benchmarks.reasons import accounts
 from benchmarks.released import AMOUNT, DURATION, released_bundle, released_home
 from benchmarks.serving_server import AUTOGLUON, BARE, OURS, script, served
@@ -134,10 +133,7 @@ def _beside_slow_clients(body: str, target: Target) -> dict[str, dict[str, float
         rounds["without them"] += latencies({"": target}, 1).values()
         with SlowClients(target.port, half_open=HALF_OPEN, slow_bodies=SLOW_BODIES, body=body):
             rounds["beside slow clients"] += latencies({"": target}, 1).values()
-    return {
-        name: {key: statistics.median(one[key] for one in found) for key in found[0]}
-        for name, found in rounds.items()
-    }
+    return {name: medians(found) for name, found in rounds.items()}
 
 
 def _print(figures: dict[str, dict[str, float]]) -> None:
