@@ -93,6 +93,17 @@ def test_every_row_is_shipped_once_and_only_new_ones_the_next_time(
     assert len(store.list(SHIPPED_PREDICTIONS)) == 2
 
 
+def test_many_rows_are_shipped_in_several_objects_of_bounded_size(
+    store: FolderStore, log: Path
+) -> None:
+    at = "2026-11-25T12:00:00.000+00:00"
+    write_rows(log, [prediction_row(answered_at=at) for _ in range(9_000)])
+    assert LogShipper(log, store, seconds=60).ship_now() == 9_000
+    sizes = [len(unpacked_rows(data)) for data in objects(store).values()]
+    assert sorted(sizes) == [1_000, 4_000, 4_000]
+    assert sorted(shipped_ids(store)) == sorted(recorded_ids(log))
+
+
 def test_what_ties_an_answer_to_a_browser_stays_in_the_app(store: FolderStore, log: Path) -> None:
     write_rows(log, [prediction_row(visitor="a-visitor")])
     LogShipper(log, store, seconds=60).ship_now()

@@ -20,7 +20,7 @@ from loan_pipeline.lake.protocol import Store
 
 logger = logging.getLogger(__name__)
 
-_MOST_ROWS = 20_000  # in one object: some 10 MB of text
+_MOST_ROWS = 4_000  # in one object: some 7 MB of text, of which memory holds a few times that
 _SECONDS_TO_STOP = 10.0  # what a container is given; what is left is shipped at the next start
 _BUSY_SECONDS = 5.0  # to wait for a process that writes answers
 # SQLite has one writer at a time, so numbers become visible in their order: nothing appears later
