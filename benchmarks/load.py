@@ -51,8 +51,7 @@ class Target:
 def latencies(targets: Mapping[str, Target], rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds `p50`, `p95`, `p99` and `mean` of each, in rounds by turns after one to warm up.
 
-    Each round has an order of its own: after a server that fills caches and processors the next one
-    is slower, and that must not always be the same one.
+    Each round has an order of its own, so that no server always follows the same other.
 
     All are the medians of the rounds', so that one bad moment of the machine spoils none.
     """

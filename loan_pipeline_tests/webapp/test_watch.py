@@ -1,6 +1,7 @@
 """The app follows releases, refuses broken ones and says so, on a folder and on S3."""
 
 import json
+import re
 
 import boto3
 import pytest
@@ -54,6 +55,28 @@ def test_a_release_in_the_middle_of_a_batch_waits_for_the_next(app, client, rele
     assert answers() == before
     after = [json.loads(line) for line in answers().splitlines()]
     assert {line["model_version"] for line in after} == {NEWER}
+
+
+def test_a_release_while_an_answer_is_made_changes_nothing_on_its_page(
+    app, client, released, monkeypatch
+):
+    def page():
+        response = client.post("/", data=BODY)
+        assert response.status_code == 200
+        return re.sub(r"[0-9a-f]{32}", "", response.text)  # the answer's own number
+
+    before = page()
+    release_bundle(released / "lake", "behavioural", version=NEWER, seed=1)
+    explain = Scorer.explain
+
+    def explain_while_released(scorer, row):
+        prediction = explain(scorer, row)
+        watch_of(app).refresh()
+        return prediction
+
+    monkeypatch.setattr(Scorer, "explain", explain_while_released)
+    assert page() == before
+    assert page() != before
 
 
 def test_the_first_release_ends_the_503(home, make_app):

@@ -26,9 +26,7 @@ class JsonFormatter(logging.Formatter):
 
 def log_to_stdout() -> None:
     """Write this process's log to standard output as JSON."""
-    # Nobody reads which line of code logged, nor in which thread and process.
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # not written
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
