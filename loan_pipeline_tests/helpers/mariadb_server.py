@@ -41,8 +41,8 @@ class MariaDBServer:
         if not data.exists():
             subprocess.run(
                 ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal",
-                 "--skip-test-db", f"--datadir={data}", *as_root],
-                check=True, capture_output=True,
+                 "--skip-test-db", f"--datadir={data}", f"--tmpdir={temporary}", *as_root],
+                check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
