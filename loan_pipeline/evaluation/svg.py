@@ -37,17 +37,20 @@ def picture(width: float = 4.6, height: float = 3.6) -> "Iterator[tuple[Axes, Dr
         "svg.fonttype": "none",  # text stays text: small, searchable, read aloud
         "svg.hashsalt": "loan_pipeline",  # the same figures give the same file
         "font.family": "sans-serif",
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
         "legend.framealpha": 0,
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasSVG(figure)
+        canvas = FigureCanvasSVG(figure)
         answer = Drawing()
         yield figure.subplots(), answer
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        # `savefig` would lay out and draw everything twice.
+        canvas.print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
         answer.svg = _themed(buffer.getvalue())
 
 

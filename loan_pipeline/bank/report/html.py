@@ -3,7 +3,7 @@
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loan_pipeline.bank.report.aggregates import AMOUNT_BIN_CZK, Exploration
 from loan_pipeline.contracts.tables import LOAN_STATUSES, TRANSACTION_TYPES
@@ -45,11 +45,10 @@ def plots(exploration: Exploration) -> dict[str, str]:
     return {title: _svg(title, drawing, exploration) for title, drawing in draw.items()}
 
 
-def render(exploration: Exploration) -> str:
-    """The whole report as HTML."""
+def render(exploration: Exploration, drawn: Mapping[str, str]) -> str:
+    """The whole report as HTML, with what `plots` has drawn of it."""
     figures = "".join(
-        f"<h2>{html.escape(title)}</h2><figure>{svg}</figure>"
-        for title, svg in plots(exploration).items()
+        f"<h2>{html.escape(title)}</h2><figure>{svg}</figure>" for title, svg in drawn.items()
     )
     filled = f", filled from {exploration.source}" if exploration.source else ""
     return (
@@ -64,16 +63,24 @@ def render(exploration: Exploration) -> str:
 
 def _svg(title: str, draw: "Callable[[Axes, Exploration], None]", exploration: Exploration) -> str:
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    # A salt of its own keeps the ids of several pictures on one page apart, and repeatable.
-    with rc_context({"svg.hashsalt": title, "svg.fonttype": "none", "font.size": 10}):
+    style: dict[Any, Any] = {
+        "svg.hashsalt": title,  # its own: ids of several pictures on one page differ, and repeat
+        "svg.fonttype": "none",
+        "font.size": 10,
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+    }
+    with rc_context(style):
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes, exploration)
         text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+        # `savefig` would lay out and draw everything twice.
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})  # type: ignore[no-untyped-call]
     svg = text.getvalue()
     label = f'<svg role="img" aria-label="{html.escape(title)}" '
     return label + svg[svg.index("<svg") + 4 :]
