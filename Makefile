@@ -61,7 +61,7 @@ check-forge: $(VENV)/.dev ## The workflow, the templates and the commit hooks, b
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(BIN)/pre-commit validate-config
 
-bench: $(VENV)/.dev system web-assets ## The benchmarks, side by side with their peers (an hour or two); writes docs/benchmarks.md
+bench: $(VENV)/.dev $(VENV)/.published system web-assets ## The benchmarks, side by side with their peers (an hour or two); writes docs/benchmarks.md
 	@status=0; $(BIN)/python -m benchmarks || status=$$?; $(BIN)/python -m benchmarks --write-docs; exit $$status
 
 generate: $(VENV)/.dev ## Write the catalogue in docs/features.md from the features' contract
@@ -117,9 +117,9 @@ $(VENV)/.published: $(VENV)/.pipeline
 	@touch $@
 
 # Not all that packages hold is valid Python, which compileall ends with a failure for.
-$(VENV)/.dev: $(VENV)/.published
+$(VENV)/.dev: $(VENV)/.pipeline
 	@echo "Installing the test tools and Spark"
-	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,published,spark,dev]'
+	@$(INSTALL) --progress-bar on $(PIP_FLAGS) -c requirements.lock -e '.[pipeline,web,spark,dev]'
 	@echo "Compiling the packages, which tests side by side would each do again"
 	@$(BIN)/python -m compileall -qq -j $(PROCESSORS) -x '/tests?/' $(VENV)/lib || true
 	@touch $@

@@ -35,6 +35,7 @@ class TroubledS3:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or a short body waits 40 ms for the head to be heard
 
             def log_message(self, *_: object) -> None:
                 pass

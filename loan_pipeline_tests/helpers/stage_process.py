@@ -18,7 +18,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _PRELOADED = [
     *("autogluon.tabular", "boto3.session", "matplotlib.pyplot", "onnxmltools", "skl2onnx"),
     *("alembic.command", "ibis.backends.duckdb", "networkx", "sqlalchemy.dialects.sqlite"),
-    *("dagster._core.storage.sqlite_storage", "torch"),
+    "dagster._core.storage.sqlite_storage",
     *("loan_pipeline.run", "webapp.recording.shipping"),
     *(f"loan_pipeline.defs.{path.stem}" for path in Path(defs.__path__[0]).glob("*.py")),
 ]

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,6 +46,14 @@ CLIENT = "cl1entS3cret9"
 SECRETS = (BANK, SOURCE, WRONG, TYPED, AWS, SESSION, API_KEY, SIGNING, CLIENT)
 
 
+Command = tuple[list[str], bool, dict[str, str]]
+
+
+def command(*words: str, succeeds: bool = True, **settings: str) -> Command:
+    """A console script with its arguments, how it must end, and settings of its own."""
+    return list(words), succeeds, settings
+
+
 class Shell:
     """Runs commands with the planted settings and keeps all that they print."""
 
@@ -53,18 +62,23 @@ class Shell:
         self.home = Path(environment["LOAN_HOME"])
         self.printed: list[str] = []
 
-    def run(self, *command: str, succeeds: bool = True, **settings: str) -> str:
+    def run(self, *command: str) -> str:
+        """What a process of this command prints; it must succeed."""
         done = subprocess.run(
             [BIN / command[0], *command[1:]],
-            env=self.environment | settings,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
             timeout=900,
         )
         self.printed.append(f"{command}\n{done.stdout}\n{done.stderr}")
-        assert (done.returncode == 0) is succeeds, self.printed[-1]
+        assert done.returncode == 0, self.printed[-1]
         return done.stdout + done.stderr
+
+    def run_each(self, commands: Iterable[Command]) -> str:
+        """What these print one after another in one process, as each would load the same."""
+        return self.run("python", "-c", RUN_EACH, json.dumps(list(commands)))
 
 
 def user_with(server: MariaDBServer, name: str, password: str, database: str) -> str:
@@ -124,13 +138,12 @@ def leaks(text: bytes) -> list[str]:
     return [s for s in SECRETS if s.encode() in text or quote(s, safe="").encode() in text]
 
 
-def materialise(shell: Shell, source: str, *, succeeds: bool) -> str:
+def materialise(home: str, source: str, *, succeeds: bool = True) -> Command:
     """Fill the bank through Dagster, with a run's configuration as the UI sends it."""
-    config = {"ops": fill_ops(source)}
-    home = shell.run("loan-pipeline", "dagster-home").strip()
-    return shell.run(
-        *("dagster", "asset", "materialize", "-m", "loan_pipeline.definitions"),
-        *("--select", 'key:"bank"', "--config-json", json.dumps(config)),
+    config = json.dumps({"ops": fill_ops(source)})
+    return command(
+        *"dagster asset materialize -m loan_pipeline.definitions --select".split(),
+        *('key:"bank"', "--config-json", config),
         succeeds=succeeds,
         DAGSTER_HOME=home,
     )
@@ -154,16 +167,6 @@ def test_mariadb_and_s3_give_the_features_of_the_embedded_bank_to_the_last_digit
 
 def test_no_secret_is_printed_or_written(shell: Shell) -> None:
     source_url = shell.environment["BANK_SOURCE"]
-    told = shell.run("loan-pipeline", "releases")
-    assert "recipe own" in told
-    shell.run(
-        *("loan-pipeline", "backtest", "--source", "env:BANK_SOURCE", "--recipe", "quick"),
-        *("--feature-set", "application", "--repeats", "1", "--folds", "2"),
-    )
-    account = shell.run("loan-pipeline", "score", "--account", str(BORROWER),
-                        *"--amount 9000 --duration 12".split())  # fmt: skip
-    assert "probability" in account
-
     typed = source_url.replace(quote(SOURCE, safe=""), TYPED)
     refused = (
         typed,
@@ -173,16 +176,28 @@ def test_no_secret_is_printed_or_written(shell: Shell) -> None:
         "env:POSTGRES_SOURCE",
         "env:RAW_SOURCE",
     )
-    shell.run("python", "-c", RUN_EACH, *refused)
-    # Dagster keeps a configuration before any code of ours sees it, so this one holds no secret.
-    for source in ("env:WRONG_SOURCE", "env:RAW_SOURCE"):
-        materialise(shell, source, succeeds=False)
-    materialise(shell, "env:BANK_SOURCE", succeeds=True)
+    dagster_home = str(shell.home / "dagster")
     broken = shell.environment["LOAN_DATABASE_URL"].replace(quote(BANK, safe=""), TYPED)
-    shell.run(
-        "loan-pipeline", "run", "--source", "sample", succeeds=False, LOAN_DATABASE_URL=broken
-    )
-    shell.run("loan-pipeline", "releases", succeeds=False, LOAN_LAKE_URL=f"s3://k:{TYPED}@bucket/a")
+    told = shell.run_each(
+        [
+            command("loan-pipeline", "releases"),
+            command("loan-pipeline", "score", "--account", str(BORROWER),
+                    *"--amount 9000 --duration 12".split()),
+            command(*"loan-pipeline backtest --source env:BANK_SOURCE --recipe quick".split(),
+                    *"--feature-set application --repeats 1 --folds 2".split()),
+            *(command(*f"loan-pipeline run --source {one}".split(), succeeds=False)
+              for one in refused),
+            # Dagster keeps a configuration before any code of ours sees it: this holds no secret.
+            materialise(dagster_home, "env:WRONG_SOURCE", succeeds=False),
+            materialise(dagster_home, "env:RAW_SOURCE", succeeds=False),
+            materialise(dagster_home, "env:BANK_SOURCE"),
+            command("loan-pipeline", "run", succeeds=False, LOAN_DATABASE_URL=broken),
+            command("loan-pipeline", "releases", succeeds=False,
+                    LOAN_LAKE_URL=f"s3://k:{TYPED}@bucket/a"),
+        ]
+    )  # fmt: skip
+    assert "recipe own" in told
+    assert "probability" in told
     shell.run("python", "-c", ASK_THE_WEB_APP, str(BORROWER))
 
     printed = [text for text in shell.printed if leaks(text.partition("\n")[2].encode())]
@@ -194,17 +209,21 @@ def test_no_secret_is_printed_or_written(shell: Shell) -> None:
     assert {p: found for p in files if p not in signing and (found := leaks(p.read_bytes()))} == {}
 
 
-# In one process: each would load all that the command needs.
 RUN_EACH = """
-import sys
-from loan_pipeline.cli import main
-for source in sys.argv[1:]:
+import json, os, sys
+from importlib.metadata import entry_points
+
+scripts, environment = entry_points(group="console_scripts"), dict(os.environ)
+for words, succeeds, settings in json.loads(sys.argv[1]):
+    os.environ.clear()
+    os.environ.update(environment, **settings)
+    sys.argv = words
     try:
-        main(["run", "--source", source])
+        code = scripts[words[0]].load()()
     except SystemExit as end:
-        assert end.code == 1, (end.code, source)
-    else:
-        raise AssertionError(source)
+        code = end.code
+    if (not code) is not succeeds:
+        sys.exit(f"{words} ended with {code}")
 """
 
 
