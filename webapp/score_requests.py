@@ -32,14 +32,14 @@ def scorer_for(fields: Fields) -> Scorer:
         NotSignedIn, NotAllowed: the caller may not look accounts up.
         NoModel: nothing is released.
     """
-    return app_state().models.scorer(_feature_set_for(fields))
+    name = _feature_set_for(fields)
+    if name == "behavioural":
+        demand("look_up_accounts")
+    return app_state().models.scorer(name)
 
 
 def _feature_set_for(fields: Fields) -> FeatureSet:
-    if "account_id" in fields:
-        demand("look_up_accounts")
-        return "behavioural"
-    return "application"
+    return "behavioural" if "account_id" in fields else "application"
 
 
 def application_fields() -> tuple[str, ...]:
@@ -74,6 +74,7 @@ def score_batch(
         record: False for a preview.
 
     Raises:
+        NotSignedIn, NotAllowed: the caller may not look accounts up.
         NoModel: nothing is released for a feature set that the batch needs.
         NotRecorded: the answers cannot be recorded, and must be.
     """
@@ -88,7 +89,7 @@ def score_batch(
             continue
         name = _feature_set_for(fields)
         if name not in scorers:
-            scorers[name] = state.models.scorer(name)
+            scorers[name] = scorer_for(fields)
         try:
             row = scorers[name].request_row(fields)
         except (InputRejected, UnknownAccount) as error:

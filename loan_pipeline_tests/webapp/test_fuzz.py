@@ -5,12 +5,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import schemathesis
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import CHECKS
-from schemathesis.generation import GenerationMode
 
 from loan_pipeline.contracts.features import APPLICATION_FEATURES
 from loan_pipeline.settings import Settings
@@ -44,15 +41,20 @@ def client(fuzzed) -> Iterator[FlaskClient]:
     return fuzzed.test_client()
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize("mode", ["positive", "negative"])
 @pytest.mark.parametrize("path", ["/api/v1/predictions", "/api/v1/predictions/batch"])
 def test_the_api_keeps_to_its_description(fuzzed, path, mode):
+    # A second of imports, which else every process that collects tests would take.
+    import schemathesis
+    from schemathesis.checks import CHECKS
+    from schemathesis.generation import GenerationMode
+
     described = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", fuzzed)
     checks = CHECKS.get_all()
     asked = 0
 
     @settings(RELAXED, max_examples=60)
-    @given(case=described[path]["POST"].as_strategy(generation_mode=mode))
+    @given(case=described[path]["POST"].as_strategy(generation_mode=GenerationMode(mode)))
     def keeps_to_its_description(case):
         nonlocal asked
         asked += 1

@@ -1,4 +1,4 @@
-"""The soak at twenty seconds: it sends what it says, and finds what it looks for."""
+"""The soak at twelve seconds: it sends what it says, and finds what it looks for."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ def test_mixed_traffic_over_two_releases_loses_nothing(
 ) -> None:
     # In so short a time the server still warms up.
     monkeypatch.setattr(soak, "MEGABYTES_ALLOWED", 40.0)
-    figures = soak.main(minutes=20 / 60)
+    figures = soak.main(minutes=12 / 60)
     assert set(figures["answers"]) == {"page", "API", "batch"}
     assert all(count > 5 for count in figures["answers"].values())
     assert figures["releases"] == 2
