@@ -35,7 +35,8 @@ class MariaDBServer:
 
     def start(self) -> None:
         data, temporary = self.folder / "data", self.folder / "tmp"
-        # Not the system's: a server that starts deletes every temporary table in it, also others'.
+        # Not the system's: a server that starts, or that installs itself, deletes every temporary
+        # table in it, also others'.
         temporary.mkdir(parents=True, exist_ok=True)
         as_root = ["--user=root"] if os.geteuid() == 0 else []
         if not data.exists():

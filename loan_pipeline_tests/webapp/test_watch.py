@@ -32,6 +32,18 @@ def test_a_new_release_is_swapped_in(app, client, released):
     assert f'loan_model_in_use{{feature_set="behavioural",version="{NEWER}"}} 1.0' in text
 
 
+def follow_after(monkeypatch, app, name):
+    """Have the app look for a newer release whenever a scorer has done its step `name`."""
+    step = getattr(Scorer, name)
+
+    def step_and_follow(scorer, asked):
+        done = step(scorer, asked)
+        watch_of(app).refresh()
+        return done
+
+    monkeypatch.setattr(Scorer, name, step_and_follow)
+
+
 def test_a_release_in_the_middle_of_a_batch_waits_for_the_next(app, client, released, monkeypatch):
     lines = "\n".join(json.dumps(BODY | {"amount": amount}) for amount in (96_000, 50_000))
 
@@ -44,14 +56,7 @@ def test_a_release_in_the_middle_of_a_batch_waits_for_the_next(app, client, rele
 
     before = answers()
     release_bundle(released / "lake", "behavioural", version=NEWER, seed=1)
-    read = Scorer.request_row
-
-    def read_while_released(scorer, fields):
-        row = read(scorer, fields)
-        watch_of(app).refresh()
-        return row
-
-    monkeypatch.setattr(Scorer, "request_row", read_while_released)
+    follow_after(monkeypatch, app, "request_row")
     assert answers() == before
     after = [json.loads(line) for line in answers().splitlines()]
     assert {line["model_version"] for line in after} == {NEWER}
@@ -67,14 +72,7 @@ def test_a_release_while_an_answer_is_made_changes_nothing_on_its_page(
 
     before = page()
     release_bundle(released / "lake", "behavioural", version=NEWER, seed=1)
-    explain = Scorer.explain
-
-    def explain_while_released(scorer, row):
-        prediction = explain(scorer, row)
-        watch_of(app).refresh()
-        return prediction
-
-    monkeypatch.setattr(Scorer, "explain", explain_while_released)
+    follow_after(monkeypatch, app, "explain")
     assert page() == before
     assert page() != before
 

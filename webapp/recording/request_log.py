@@ -38,18 +38,11 @@ def init_app(app: Flask, metrics: Metrics) -> None:
                 "status": response.status_code,
                 "milliseconds": round(1000 * seconds, 3),
             }
-            _log(fields)
+            logger.info("request answered", extra={"fields": fields})
         return response
 
     app.before_request(begin)
     app.after_request(record)
-
-
-def _log(fields: dict[str, object]) -> None:
-    if logger.isEnabledFor(logging.INFO):
-        line = {"name": logger.name, "levelno": logging.INFO, "levelname": "INFO"}
-        # `logger.info` would look through the stack for the line of code, which is not written.
-        logger.handle(logging.makeLogRecord({**line, "msg": "request answered", "fields": fields}))
 
 
 def seconds_so_far() -> float:
