@@ -31,10 +31,10 @@ def paired_difference(
     """
     rankings = (Ranking(paid_off, ours), Ranking(paid_off, theirs))
 
-    def difference(weights: FloatArray) -> float:
-        first, second = (ranking.figures(weights[ranking.order])[metric] for ranking in rankings)
+    def difference(weights: FloatArray) -> FloatArray:
+        first, second = (ranking.figures(weights[..., ranking.order])[metric] for ranking in rankings)
         return first - second
 
     drawn = [difference(weights) for weights in bootstrap_weights(len(paid_off), seed, draws)]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return difference(np.ones(len(paid_off))), float(low), float(high)
+    low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
+    return float(difference(np.ones(len(paid_off)))), float(low), float(high)

@@ -14,6 +14,7 @@ from loan_pipeline.contracts.bundle import Metric
 from loan_pipeline.training.inputs import FloatArray, IntArray
 
 DRAWS = 1000
+_WEIGHTS_AT_ONCE = 2**13  # 64 KB: more would not stay in the processor's cache
 _CALIBRATION_BINS = 10
 
 
@@ -51,6 +52,9 @@ class ScoredLoans:
         )
 
 
+Figures = dict[str, FloatArray]
+
+
 class Ranking:
     """How well scores rank loans by outcome, whole or with a weight per loan.
 
@@ -66,26 +70,30 @@ class Ranking:
         # Loans with the same score count together: their order says nothing.
         self.starts = np.flatnonzero(np.diff(self.scores, prepend=-np.inf))
 
-    def figures(self, weights: FloatArray | None = None) -> dict[str, float]:
+    def figures(self, weights: FloatArray | None = None) -> Figures:
         """ROC AUC, Gini, Kolmogorov-Smirnov and average precision; NaN for one outcome alone.
 
         Args:
-            weights: per loan in ascending order of score; ones where None.
+            weights: per loan in ascending order of score, shape [..., loans]; ones where None.
+
+        Returns:
+            By name, shape [...].
         """
         weights = np.ones(len(self.good)) if weights is None else weights
-        good = np.add.reduceat(weights * self.good, self.starts)
-        bad = np.add.reduceat(weights * (1 - self.good), self.starts)
-        goods, bads = good.sum(), bad.sum()
-        if goods == 0 or bads == 0:
-            return dict.fromkeys(RANKING_METRICS, np.nan)
-        good_so_far, bad_so_far = np.cumsum(good), np.cumsum(bad)
-        roc_auc = float((good * (bad_so_far - bad / 2)).sum() / (goods * bads))
+        good = np.add.reduceat(weights * self.good, self.starts, axis=-1)
+        bad = np.add.reduceat(weights * (1 - self.good), self.starts, axis=-1)
+        goods, bads = good.sum(axis=-1), bad.sum(axis=-1)
+        lone = _nan_for_one_outcome(goods, bads)
+        goods, bads = goods + lone, bads + lone
+        good_so_far, bad_so_far = np.cumsum(good, axis=-1), np.cumsum(bad, axis=-1)
+        roc_auc = (good * (bad_so_far - bad / 2)).sum(axis=-1) / (goods * bads)
         precision = bad_so_far / np.maximum(good_so_far + bad_so_far, 1e-300)
+        apart = bad_so_far / bads[..., None] - good_so_far / goods[..., None]
         return {
             "roc_auc": roc_auc,
             "gini": 2 * roc_auc - 1,
-            "ks": float(np.max(np.abs(bad_so_far / bads - good_so_far / goods))),
-            "average_precision": float((bad * precision).sum() / bads),
+            "ks": np.abs(apart).max(axis=-1),
+            "average_precision": (bad * precision).sum(axis=-1) / bads,
         }
 
 
@@ -100,66 +108,82 @@ class Measure:
         edges = np.linspace(0, len(self.order), _CALIBRATION_BINS + 1).astype(int)[:-1]
         self._bins = np.unique(edges)
 
-    def figures(self, weights: FloatArray | None = None) -> dict[str, float]:
-        """Every metric by name; NaN where one outcome has no weight.
+    def figures(self, weights: FloatArray | None = None) -> Figures:
+        """Every metric by name; what needs both outcomes is NaN where one has no weight.
 
         Args:
-            weights: per loan in ascending order of probability; ones where None.
+            weights: per loan in ascending order of probability, shape [..., loans]; ones where
+                None.
+
+        Returns:
+            By name, shape [...].
         """
         weights = np.ones(len(self.good)) if weights is None else weights
         good, bad = weights * self.good, weights * (1 - self.good)
-        if good.sum() == 0 or bad.sum() == 0:
-            return dict.fromkeys(METRICS, np.nan) | self.calibration(weights, good)
         return (
             self.ranking.figures(weights)
             | self.calibration(weights, good)
             | decision_figures(
-                found=bad[self.refused].sum(),
-                missed=bad[~self.refused].sum(),
-                turned_away=good[self.refused].sum(),
-                accepted=good[~self.refused].sum(),
+                found=(bad * self.refused).sum(axis=-1),
+                missed=(bad * ~self.refused).sum(axis=-1),
+                turned_away=(good * self.refused).sum(axis=-1),
+                accepted=(good * ~self.refused).sum(axis=-1),
             )
         )
 
-    def calibration(self, weights: FloatArray, good: FloatArray) -> dict[str, float]:
+    def calibration(self, weights: FloatArray, good: FloatArray) -> Figures:
         """How well probabilities agree with how often loans are paid off."""
-        total = weights.sum()
-        expected = weights * self.probabilities
-        gaps = np.add.reduceat(expected - good, self._bins)
+        total = weights.sum(axis=-1)
+        apart = weights * self.probabilities - good
+        gaps = np.add.reduceat(apart, self._bins, axis=-1)
+        squares = weights * (self.probabilities - self.good) ** 2
         return {
-            "brier": float((weights * (self.probabilities - self.good) ** 2).sum() / total),
-            "calibration_error": float(np.abs(gaps).sum() / total),
-            "calibration_bias": float((expected - good).sum() / total),
+            "brier": squares.sum(axis=-1) / total,
+            "calibration_error": np.abs(gaps).sum(axis=-1) / total,
+            "calibration_bias": apart.sum(axis=-1) / total,
         }
 
 
 def decision_figures(
-    found: float, missed: float, turned_away: float, accepted: float
-) -> dict[str, float]:
-    """Metrics of the decisions at a threshold.
+    found: FloatArray, missed: FloatArray, turned_away: FloatArray, accepted: FloatArray
+) -> Figures:
+    """Metrics of the decisions at a threshold; NaN for one outcome alone.
 
     Args:
-        found: loans not paid off that were refused.
+        found: loans not paid off that were refused, shape [...].
         missed: loans not paid off that were accepted.
         turned_away: loans paid off that were refused.
         accepted: loans paid off that were accepted.
+
+    Returns:
+        By name, shape [...].
     """
-    recall = found / (found + missed)
-    specificity = accepted / (accepted + turned_away)
+    lone = _nan_for_one_outcome(turned_away + accepted, found + missed)
+    found, missed, turned_away, accepted = (
+        part + lone for part in (found, missed, turned_away, accepted)
+    )
+    recall, specificity = found / (found + missed), accepted / (accepted + turned_away)
     refused = found + turned_away
-    precision = found / refused if refused else 0.0
-    f1 = 2 * found / (2 * found + missed + turned_away)
     spread = refused * (missed + accepted) * (found + missed) * (accepted + turned_away)
-    mcc = (found * accepted - missed * turned_away) / np.sqrt(spread) if spread else 0.0
     return {
-        "balanced_accuracy": float((recall + specificity) / 2),
-        "accuracy": float((found + accepted) / (found + missed + turned_away + accepted)),
-        "f1": float(f1),
-        "mcc": float(mcc),
-        "precision": float(precision),
-        "recall": float(recall),
-        "specificity": float(specificity),
+        "balanced_accuracy": (recall + specificity) / 2,
+        "accuracy": (found + accepted) / (found + missed + turned_away + accepted),
+        "f1": 2 * found / (2 * found + missed + turned_away),
+        "mcc": _quotient(found * accepted - missed * turned_away, np.sqrt(spread)),
+        "precision": _quotient(found, refused),
+        "recall": recall,
+        "specificity": specificity,
     }
+
+
+def _nan_for_one_outcome(good: FloatArray, bad: FloatArray) -> FloatArray:
+    """What to add to weights whose figures need both outcomes: NaN where one has no weight."""
+    return np.where((good == 0) | (bad == 0), np.nan, 0.0)
+
+
+def _quotient(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Part by whole, 0 where the whole is."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole != 0)
 
 
 RANKING_METRICS: tuple[str, ...] = ("roc_auc", "gini", "ks", "average_precision")
@@ -168,13 +192,13 @@ METRICS: tuple[str, ...] = (
     "brier",
     "calibration_error",
     "calibration_bias",
-    *decision_figures(1, 1, 1, 1),
+    *decision_figures(*np.ones(4)),
 )
 
 
 def measure(scored: ScoredLoans) -> dict[str, float]:
     """Every metric by name, without intervals."""
-    return Measure(scored).figures()
+    return {name: float(value) for name, value in Measure(scored).figures().items()}
 
 
 def measure_with_intervals(
@@ -186,21 +210,24 @@ def measure_with_intervals(
     for the metrics that they allow and no others.
     """
     subject = Measure(scored)
-    figures = subject.figures()
     drawn = [subject.figures(weights) for weights in bootstrap_weights(len(scored), seed, draws)]
     intervals = {}
-    for name, value in figures.items():
-        low, high = np.nanpercentile([figure[name] for figure in drawn], [2.5, 97.5])
-        intervals[name] = Metric(value=value, low=float(low), high=float(high))
+    for name, value in subject.figures().items():
+        values = np.concatenate([figures[name] for figures in drawn])
+        low, high = np.nanpercentile(values, [2.5, 97.5])
+        intervals[name] = Metric(value=float(value), low=float(low), high=float(high))
     return intervals
 
 
 def bootstrap_weights(loans: int, seed: int, draws: int) -> Iterator[FloatArray]:
-    """How often each of so many loans is drawn, per draw."""
+    """How often each of so many loans is drawn, in blocks of shape [draws at once, loans]."""
     generator = np.random.default_rng(seed)
-    for _ in range(draws):
-        picks = generator.integers(0, loans, loans)
-        yield np.bincount(picks, minlength=loans).astype(np.float64)
+    at_once = max(1, _WEIGHTS_AT_ONCE // loans)
+    for first in range(0, draws, at_once):
+        block = min(at_once, draws - first)
+        picks = generator.integers(0, loans, (block, loans)) + loans * np.arange(block)[:, None]
+        counts = np.bincount(picks.ravel(), minlength=block * loans)
+        yield counts.reshape(block, loans).astype(np.float64)
 
 
 def curves(scored: ScoredLoans) -> dict[str, FloatArray]:

@@ -17,6 +17,7 @@ from loan_pipeline.contracts.features import FeatureSet
 from loan_pipeline.evaluation.backtest import TrainingArguments, outcome_of_test, train_and_score
 from loan_pipeline.evaluation.metrics import (
     RANKING_METRICS,
+    Figures,
     Ranking,
     ScoredLoans,
     bootstrap_weights,
@@ -182,14 +183,17 @@ def _means(
     loan_ids = np.unique(np.concatenate([scored.loan_ids for scored in tests]))
     measures = [_weighted(scored, loan_ids) for scored in tests]
 
-    def means(weights: FloatArray) -> list[float]:
+    def means(weights: FloatArray) -> FloatArray:
         figures = [measure(weights) for measure in measures]
-        return [float(np.nanmean([one[name] for one in figures])) for name in RANKING_METRICS]
+        return np.stack(
+            [np.nanmean([one[name] for one in figures], axis=0) for name in RANKING_METRICS]
+        )
 
-    drawn = np.array([means(weights) for weights in bootstrap_weights(len(loan_ids), seed, _DRAWS)])
-    lows, highs = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    blocks = [means(weights) for weights in bootstrap_weights(len(loan_ids), seed, _DRAWS)]
+    lows, highs = np.nanpercentile(np.concatenate(blocks, axis=1), [2.5, 97.5], axis=1)
+    whole = means(np.ones(len(loan_ids)))
     return (
-        dict(zip(RANKING_METRICS, means(np.ones(len(loan_ids))), strict=True)),
+        dict(zip(RANKING_METRICS, whole.tolist(), strict=True)),
         {
             name: {"low": float(low), "high": float(high)}
             for name, low, high in zip(RANKING_METRICS, lows, highs, strict=True)
@@ -199,8 +203,8 @@ def _means(
 
 def _weighted(
     scored: ScoredLoans, loan_ids: np.ndarray[Any, Any]
-) -> Callable[[FloatArray], dict[str, float]]:
+) -> Callable[[FloatArray], Figures]:
     """A test's figures by the weights of all loans of all tests."""
     ranking = Ranking(scored.paid_off, scored.probabilities)
     places = np.searchsorted(loan_ids, scored.loan_ids)[ranking.order]
-    return lambda weights: ranking.figures(weights[places])
+    return lambda weights: ranking.figures(weights[..., places])
