@@ -4,12 +4,14 @@
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /app
 COPY deploy/pipeline.lock deploy/
-RUN python -m venv venv && venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-    --no-deps --require-hashes --only-binary=:all: -r deploy/pipeline.lock && venv/bin/pip check
+# The base's pip installs, so that the image has none.
+RUN python -m venv --without-pip venv \
+    && pip --python venv install --no-cache-dir --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary=:all: -r deploy/pipeline.lock && pip --python venv check
 COPY pyproject.toml README.md LICENSE ./
 COPY loan_pipeline loan_pipeline
 COPY webapp webapp
-RUN venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
+RUN pip --python venv install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 # LightGBM's wheel wants OpenMP of the system; the tunnel through a bastion is the system's SSH client.

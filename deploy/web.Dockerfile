@@ -10,13 +10,15 @@ RUN npm ci --omit=dev --no-audit --no-fund && npm run vendor
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /app
 COPY deploy/web.lock deploy/
-RUN python -m venv venv && venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-    --no-deps --require-hashes --only-binary=:all: -r deploy/web.lock && venv/bin/pip check
+# The base's pip installs, so that the image has none.
+RUN python -m venv --without-pip venv \
+    && pip --python venv install --no-cache-dir --disable-pip-version-check \
+    --no-deps --require-hashes --only-binary=:all: -r deploy/web.lock && pip --python venv check
 COPY pyproject.toml README.md LICENSE ./
 COPY loan_pipeline loan_pipeline
 COPY webapp webapp
 COPY --from=assets /app/webapp/static/vendor webapp/static/vendor
-RUN venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
+RUN pip --python venv install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.11.14-slim-bookworm
 WORKDIR /app
