@@ -50,7 +50,7 @@ def one_feature_rule(
     for feature in inputs.columns:
         rule = OneFeatureRule(str(feature), rising=True)
         reference = inputs[feature].to_numpy(dtype=np.float64)
-        roc_auc = Ranking(paid_off, rule.score(inputs, reference)).figures()["roc_auc"]
+        roc_auc = float(Ranking(paid_off, rule.score(inputs, reference)).figures()["roc_auc"])
         if abs(roc_auc - 0.5) > best_distance:
             best_distance = abs(roc_auc - 0.5)
             best = OneFeatureRule(str(feature), rising=roc_auc >= 0.5)

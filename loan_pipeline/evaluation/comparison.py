@@ -32,8 +32,8 @@ def paired_difference(
     rankings = (Ranking(paid_off, ours), Ranking(paid_off, theirs))
 
     def difference(weights: FloatArray) -> FloatArray:
-        first, second = (ranking.figures(weights[..., ranking.order])[metric] for ranking in rankings)
-        return first - second
+        ours, theirs = (one.figures(weights[..., one.order])[metric] for one in rankings)
+        return ours - theirs
 
     drawn = [difference(weights) for weights in bootstrap_weights(len(paid_off), seed, draws)]
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
