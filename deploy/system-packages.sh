@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A package_of=(
   [mariadbd]=mariadb-server
-  [chromium]=chromium
+  [chromium-headless-shell]=chromium-headless-shell
   [sshd]=openssh-server
   [ssh]=openssh-client
   [java]=openjdk-17-jre-headless
