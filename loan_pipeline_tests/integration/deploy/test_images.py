@@ -41,8 +41,9 @@ def _environment(app: Path | None = None) -> dict[str, str]:
     """What an image's commands see; `python` is the one of the base."""
     plain = plain_environment()
     first = app / "venv/bin" if app else Path(os.path.realpath(sys.executable)).parent
-    # pip compiles nothing here: Python compiles what the test imports.
-    return plain | {"PATH": f"{first}:{plain['PATH']}", "PIP_NO_COMPILE": "1"}
+    # pip compiles nothing here (its variables of options with "no" want the option's opposite):
+    # Python compiles what the test imports.
+    return plain | {"PATH": f"{first}:{plain['PATH']}", "PIP_NO_COMPILE": "0"}
 
 
 def test_the_web_image_builds_and_serves_and_its_health_check_tells(tmp_path: Path) -> None:

@@ -62,10 +62,11 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 200  # its imports take long on a busy machine
-        while not _answers(f"http://127.0.0.1:{port}/health"):
-            assert time.monotonic() < deadline, log.read_text()[-3000:]
-            assert process.poll() is None, log.read_text()[-3000:]
-            time.sleep(0.2)
+        with httpx.Client(timeout=5) as client:  # made once: it loads certificates
+            while not _answers(client, f"http://127.0.0.1:{port}/health"):
+                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                assert process.poll() is None, log.read_text()[-3000:]
+                time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
         assert PASSWORD not in log.read_text()
     finally:
@@ -73,9 +74,9 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(30)
 
 
-def _answers(url: str) -> bool:
+def _answers(client: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5).is_success
+        return client.get(url).is_success
     except httpx.HTTPError:
         return False
 
