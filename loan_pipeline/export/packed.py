@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loan_pipeline.scoring.bundle import BundleError
+from loan_pipeline.training.archive import unpack
 from loan_pipeline.training.autogluon import tabular_predictor
 from loan_pipeline.training.calibration import Platt
 from loan_pipeline.training.inputs import FloatArray
@@ -64,7 +65,7 @@ class PackedModel:
         try:
             with tempfile.TemporaryDirectory(prefix="predictor-") as folder, silence_libraries():
                 with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                    archive.extractall(folder, filter="data")
+                    unpack(archive, Path(folder))
                 calibration = json.loads((Path(folder) / CALIBRATION_FILE).read_bytes())
                 self._amounts = tuple(calibration.pop("amounts"))
                 self._calibration = Platt(**calibration)

@@ -23,6 +23,7 @@ from loan_pipeline.contracts.predictor import (
     predictor_key,
 )
 from loan_pipeline.lake.protocol import Store, StoreKeyMissing
+from loan_pipeline.training.archive import unpack
 from loan_pipeline.training.atomic_folder import new_folder
 from loan_pipeline.training.errors import ModelError
 from loan_pipeline.training.predictor import TrainedPredictor, load_predictor
@@ -97,7 +98,7 @@ def open_predictor(store: Store, manifest: PredictorManifest, cache: Path) -> Tr
             archive = Path(folder) / ARCHIVE_FILE
             archive.write_bytes(read_predictor_file(store, manifest, ARCHIVE_FILE))
             with tarfile.open(archive) as packed:
-                packed.extractall(arriving, filter="data")
+                unpack(packed, arriving)
     _prune_cache(path)
     return load_predictor(path)
 
