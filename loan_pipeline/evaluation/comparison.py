@@ -32,8 +32,8 @@ def paired_difference(
     rankings = (Ranking(paid_off, ours), Ranking(paid_off, theirs))
 
     def difference(weights: FloatArray) -> FloatArray:
-        ours, theirs = (one.figures(weights[..., one.order])[metric] for one in rankings)
-        return ours - theirs
+        first, second = (one.figures(weights[..., one.order])[metric] for one in rankings)
+        return first - second
 
     drawn = [difference(weights) for weights in bootstrap_weights(len(paid_off), seed, draws)]
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])

@@ -1,6 +1,6 @@
 """Unpacks tar archives, on every Python that the project runs on.
 
-`extractall(filter="data")` came in the middle of Python 3.11: Debian 12's has it not.
+`extractall(filter="data")` came in the middle of Python 3.11: Debian 12's does not have it.
 """
 
 import shutil
