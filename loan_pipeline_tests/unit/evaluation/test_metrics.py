@@ -4,7 +4,9 @@ from sklearn import metrics as reference
 
 from loan_pipeline.evaluation.metrics import (
     METRICS,
+    Measure,
     ScoredLoans,
+    bootstrap_weights,
     curves,
     measure,
     measure_with_intervals,
@@ -88,6 +90,25 @@ def test_intervals_are_the_same_for_the_same_seed():
     first, again = (measure_with_intervals(scored, seed=3, draws=50) for _ in range(2))
     assert first == again
     assert first != measure_with_intervals(scored, seed=4, draws=50)
+
+
+def test_draws_measured_together_are_as_those_measured_alone_and_nan_without_both_outcomes():
+    scored = scored_loans(30)
+    bad = scored.paid_off == 0
+    scored = scored.only(~bad | (np.cumsum(bad) <= 2))
+    subject = Measure(scored)
+    weights = np.concatenate(list(bootstrap_weights(len(scored), 0, 400)))
+    assert weights.shape == (400, len(scored))
+    assert (weights.sum(axis=1) == len(scored)).all()
+    together = subject.figures(weights)
+    alone = [subject.figures(draw) for draw in weights]
+    for name, values in together.items():
+        np.testing.assert_array_equal(values, [figures[name] for figures in alone])
+    lone = weights @ (1 - subject.good) == 0
+    assert 0 < lone.sum() < 400
+    assert all((np.isnan(values) == lone).all() for name, values in together.items()
+               if not name.startswith(("brier", "calibration")))  # fmt: skip
+    assert np.isfinite(together["brier"]).all()
 
 
 def test_curves_run_from_refusing_nobody_to_refusing_everybody():
