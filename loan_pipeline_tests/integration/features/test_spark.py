@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # Settings reach Spark as they always do; these keep it small. Java's optimising compiler alone took
-# nearly as long as all the rest, and its parallel collector a fifth.
+# nearly as long as all the rest; its default collector, G1, a tenth of what was left.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SMALL = (
     "--driver-memory 1g --conf spark.executor.memory=512m --conf spark.sql.shuffle.partitions=2 "
